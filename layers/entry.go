@@ -1,6 +1,8 @@
 package layers
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/pare-image/pare/layers/elfdeps"
@@ -89,4 +91,42 @@ type Entry struct {
 	// Implied says that no layer lists this directory: it exists because
 	// something below it does, 0755 0:0.
 	Implied bool
+
+	dir *directory
+}
+
+// contentRef is the number of the tar entry, in its layer, that holds the
+// content.
+type contentRef struct{ ord int32 }
+
+// directory holds a directory's entries: a map while layers are merged, a
+// sorted list afterwards (which is a third of the memory).
+type directory struct {
+	kids map[string]*Entry
+	list []*Entry
+}
+
+// Name is the last component of the path; "/" for the root.
+func (e *Entry) Name() string {
+	if e.Path == "/" {
+		return "/"
+	}
+	return e.Path[strings.LastIndexByte(e.Path, '/')+1:]
+}
+
+// child returns the entry called name in e, nil when there is none.
+func (e *Entry) child(name string) *Entry {
+	if e.dir == nil {
+		return nil
+	}
+	if e.dir.list == nil {
+		return e.dir.kids[name]
+	}
+	i, ok := slices.BinarySearchFunc(e.dir.list, name, func(k *Entry, name string) int {
+		return strings.Compare(k.Name(), name)
+	})
+	if !ok {
+		return nil
+	}
+	return e.dir.list[i]
 }

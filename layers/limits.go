@@ -1,12 +1,113 @@
 package layers
 
+import (
+	"sync/atomic"
+)
+
 // Limits bound what an image may cost; zero fields take the defaults of
 // DefaultLimits.
 type Limits struct {
-	Entries    int   `json:"entries"`    // per image
-	PathBytes  int   `json:"pathBytes"`  // 4096
-	PathDepth  int   `json:"pathDepth"`  // 256
-	Unpacked   int64 `json:"unpacked"`   // bytes of tar, all layers
-	Ratio      int64 `json:"ratio"`      // unpacked / compressed bytes of one layer, beyond a free allowance
-	XattrBytes int   `json:"xattrBytes"` // per entry
+	Entries    int   `json:"entries"`    // per image, directories that no layer lists included
+	PathBytes  int   `json:"pathBytes"`  // of a name or a link's text
+	PathDepth  int   `json:"pathDepth"`  // components of a name
+	Unpacked   int64 `json:"unpacked"`   // bytes of tar, all layers; sparse files count in full
+	Ratio      int64 `json:"ratio"`      // unpacked / compressed bytes of one layer, beyond RatioFree
+	XattrBytes int   `json:"xattrBytes"` // per entry, names and values
+	NameBytes  int64 `json:"nameBytes"`  // all names, link texts and xattrs of the image
+}
+
+// RatioFree is how many bytes a layer may unpack to whatever its ratio.
+const RatioFree = 256 << 20
+
+// DefaultLimits are far above any image that is known to run, and low enough
+// that a hostile one is refused in seconds.
+func DefaultLimits() Limits {
+	return Limits{
+		Entries:    2_000_000,
+		PathBytes:  4096, // PATH_MAX of Linux
+		PathDepth:  256,
+		Unpacked:   64 << 30,
+		Ratio:      200,
+		XattrBytes: 256 << 10,
+		NameBytes:  512 << 20,
+	}
+}
+
+func (l Limits) withDefaults() Limits {
+	d := DefaultLimits()
+	orInt := func(v *int, d int) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	orInt64 := func(v *int64, d int64) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	orInt(&l.Entries, d.Entries)
+	orInt(&l.PathBytes, d.PathBytes)
+	orInt(&l.PathDepth, d.PathDepth)
+	orInt64(&l.Unpacked, d.Unpacked)
+	orInt64(&l.Ratio, d.Ratio)
+	orInt(&l.XattrBytes, d.XattrBytes)
+	orInt64(&l.NameBytes, d.NameBytes)
+	return l
+}
+
+// budget counts what all layers of an image cost together.
+type budget struct {
+	limits   Limits
+	entries  atomic.Int64
+	names    atomic.Int64
+	unpacked atomic.Int64
+}
+
+func (b *budget) addEntry(nameBytes int) error {
+	if b.entries.Add(1) > int64(b.limits.Entries) {
+		return overLimit("more than %d entries", b.limits.Entries)
+	}
+	if b.names.Add(int64(nameBytes)) > b.limits.NameBytes {
+		return overLimit("more than %d bytes of names and attributes", b.limits.NameBytes)
+	}
+	return nil
+}
+
+// layerMeter counts the bytes that one layer unpacks to: those that come out
+// of the decompressor, or those its headers declare when that is more.
+type layerMeter struct {
+	budget     *budget
+	compressed int64
+	counted    int64 // already in budget.unpacked
+	streamed   int64
+	declared   int64
+}
+
+// stream counts n bytes read; declare counts a header's size before its
+// content is read.
+func (m *layerMeter) stream(n int) error {
+	m.streamed += int64(n)
+	return m.check(m.streamed)
+}
+
+func (m *layerMeter) declare(size int64) error {
+	if size < 0 || size > m.budget.limits.Unpacked {
+		return overLimit("an entry of %d bytes; at most %d may be unpacked", size, m.budget.limits.Unpacked)
+	}
+	m.declared += size
+	return m.check(m.declared)
+}
+
+func (m *layerMeter) check(n int64) error {
+	if n > RatioFree && n/m.budget.limits.Ratio > m.compressed {
+		return overLimit("%d compressed bytes unpack to %d or more, over %d times as many", m.compressed, n, m.budget.limits.Ratio)
+	}
+	if n <= m.counted {
+		return nil
+	}
+	if m.budget.unpacked.Add(n-m.counted) > m.budget.limits.Unpacked {
+		return overLimit("more than %d bytes unpacked", m.budget.limits.Unpacked)
+	}
+	m.counted = n
+	return nil
 }

@@ -1,14 +1,24 @@
+// Package layers turns the layers of a container image into one merged,
+// read-only tree of files, and files into layers.
+//
+// [Open] reads every layer once, verifies digest, size and diffID, and merges
+// them by the rules of the OCI image-spec (layer.md). Where the spec and the
+// runtimes differ, it chooses, and [Tree.Warnings] says so. Nothing is ever
+// written to disk but the content that was asked for, in files without names.
+//
+// Everything that comes from an image is untrusted: [Limits] bound what it
+// may cost, and paths are bytes that must be quoted before they are printed.
 package layers
 
 import (
 	"context"
-	"io"
 	"iter"
+	"path"
+	"slices"
+	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
-
-// TODO(contract): bodies to be written by the owner of package layers.
 
 // Options says how [Open] reads an image; the zero value is good.
 type Options struct {
@@ -18,6 +28,7 @@ type Options struct {
 	// Want says which regular files' content to keep while the layer is read
 	// for the first time. It is a hint: content not wanted and asked for
 	// later costs one more read of its layer. nil keeps small files only.
+	// It is called from several goroutines, one for each layer being read.
 	Want func(path string, h *Header) bool
 	// Scratch is the directory for spooled content; "" is os.TempDir().
 	Scratch string
@@ -34,26 +45,107 @@ type ProgressEvent struct {
 	Done       bool
 }
 
-// Tree is the merged, read-only view of an image's layers.
-type Tree struct{}
+// Tree is the merged, read-only view of an image's layers. It is safe for
+// use from several goroutines.
+type Tree struct {
+	opts     Options
+	image    *image
+	infos    []LayerInfo
+	stores   []*store // content, by layer
+	budget   *budget
+	warnings []Warning
 
-type contentRef struct{}
+	root    *Entry
+	entries []*Entry // sorted by path
+	history map[string][]dirVersion
+}
 
 // Open reads every layer of img once, verifies digest, size and diffID, and
-// merges them.
-func Open(ctx context.Context, img v1.Image, o Options) (*Tree, error) { panic("contract") }
+// merges them. The error is a [*LayerError] when it is about one layer.
+func Open(ctx context.Context, img v1.Image, o Options) (*Tree, error) {
+	o.Limits = o.Limits.withDefaults()
+	if o.Want == nil {
+		o.Want = defaultWant
+	}
+	if o.Progress == nil {
+		o.Progress = func(ProgressEvent) {}
+	}
+	m, err := readImage(img)
+	if err != nil {
+		return nil, err
+	}
+	t := &Tree{opts: o, image: m, budget: &budget{limits: o.Limits}}
+	indexes, err := t.readAll(ctx)
+	if err == nil {
+		err = t.merge(ctx, indexes)
+	}
+	if err != nil {
+		t.Close()
+		return nil, err
+	}
+	return t, nil
+}
 
-// Close removes spooled content. Readers that are still open fail.
-func (t *Tree) Close() error { panic("contract") }
+// merge makes the tree from the layers' indexes, which it uses up.
+func (t *Tree) merge(ctx context.Context, indexes []*layerIndex) error {
+	m := newMerger(t.opts.Limits)
+	for i, idx := range indexes {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := m.apply(i, idx); err != nil {
+			return inLayer(i, t.image.sources[i].digest, err)
+		}
+		t.warnings = append(t.warnings, idx.warnings.sorted(i)...)
+		t.infos = append(t.infos, t.image.info(i, idx.facts))
+		indexes[i] = nil
+	}
+	t.root, t.history = m.root, m.history
+	t.entries = make([]*Entry, 0, m.live+1)
+	t.seal(t.root)
+	slices.SortFunc(t.entries, func(a, b *Entry) int { return strings.Compare(a.Path, b.Path) })
+	t.namePaths()
+	return nil
+}
+
+// seal turns directory maps into sorted lists and collects all entries.
+func (t *Tree) seal(e *Entry) {
+	t.entries = append(t.entries, e)
+	if e.dir == nil {
+		return
+	}
+	e.dir.list = make([]*Entry, 0, len(e.dir.kids))
+	for _, k := range e.dir.kids {
+		e.dir.list = append(e.dir.list, k)
+	}
+	e.dir.kids = nil
+	slices.SortFunc(e.dir.list, func(a, b *Entry) int { return strings.Compare(a.Path, b.Path) })
+	for _, k := range e.dir.list {
+		t.seal(k)
+	}
+}
+
+// namePaths tells every node its paths. All but hard links share one array.
+func (t *Tree) namePaths() {
+	paths := make([]string, len(t.entries))
+	for i, e := range t.entries {
+		paths[i] = e.Path
+		if e.paths == nil {
+			e.paths = paths[i : i+1 : i+1]
+		} else {
+			e.paths = append(e.paths, e.Path)
+		}
+	}
+}
 
 // Digest is the image's manifest digest.
-func (t *Tree) Digest() v1.Hash { panic("contract") }
+func (t *Tree) Digest() v1.Hash { return t.image.digest }
 
 // Config is the image's config. It must not be changed.
-func (t *Tree) Config() *v1.ConfigFile { panic("contract") }
+func (t *Tree) Config() *v1.ConfigFile { return t.image.config }
 
 // Layers describes the layers, lowest first.
-func (t *Tree) Layers() []LayerInfo { panic("contract") }
+func (t *Tree) Layers() []LayerInfo { return t.infos }
 
 // LayerInfo describes one layer as read and verified.
 type LayerInfo struct {
@@ -66,7 +158,7 @@ type LayerInfo struct {
 
 // Warnings lists what was read by a choice of ours rather than by the letter
 // of the spec, sorted by layer and path.
-func (t *Tree) Warnings() []Warning { panic("contract") }
+func (t *Tree) Warnings() []Warning { return t.warnings }
 
 // Warning is one such choice.
 type Warning struct {
@@ -77,48 +169,36 @@ type Warning struct {
 }
 
 // Len is the number of entries.
-func (t *Tree) Len() int { panic("contract") }
+func (t *Tree) Len() int { return len(t.entries) }
 
 // All yields every entry, "/" first, sorted by path bytes (so a parent comes
 // before its children).
-func (t *Tree) All() iter.Seq[*Entry] { panic("contract") }
+func (t *Tree) All() iter.Seq[*Entry] { return slices.Values(t.entries) }
 
 // Lookup returns the entry at exactly this path; no symlink is followed, not
 // even in its directories.
-func (t *Tree) Lookup(path string) (*Entry, bool) { panic("contract") }
-
-// Children returns a directory's entries sorted by path; nil for others.
-func (t *Tree) Children(path string) []*Entry { panic("contract") }
-
-// Resolution is the outcome of following a path.
-type Resolution struct {
-	// Entry is what the path names in the end, never a symlink for Resolve.
-	Entry *Entry
-	// Links are the symlinks passed, in order.
-	Links []string
-	// Missing is, when there is no Entry, the first path (links resolved)
-	// that does not exist.
-	Missing string
+func (t *Tree) Lookup(p string) (*Entry, bool) {
+	if !strings.HasPrefix(p, "/") || path.Clean(p) != p {
+		return nil, false
+	}
+	e := t.root
+	for name := range strings.SplitSeq(p[1:], "/") {
+		if name == "" {
+			break
+		}
+		if e = e.child(name); e == nil {
+			return nil, false
+		}
+	}
+	return e, true
 }
 
-// Resolve follows path as the kernel does in a chroot: symlinks and ".."
-// stay inside the root, at most 40 links. The error is a *fs.PathError with
-// fs.ErrNotExist, ENOTDIR or ELOOP; Links and Missing are filled even then.
-func (t *Tree) Resolve(path string) (Resolution, error) { panic("contract") }
-
-// ResolveLink is Resolve, but the last component is not followed (lstat).
-func (t *Tree) ResolveLink(path string) (Resolution, error) { panic("contract") }
-
-// DirAt returns the metadata of the directory path in the merged view of
-// layers 0..layer; false when it is no directory there.
-func (t *Tree) DirAt(path string, layer int) (Header, bool) { panic("contract") }
-
-// OpenContent returns a regular file's content, independent of other readers.
-func (t *Tree) OpenContent(n *Inode) (io.ReadCloser, error) { panic("contract") }
-
-// ReadContent returns a whole file's content; an error when it is over max bytes.
-func (t *Tree) ReadContent(n *Inode, max int64) ([]byte, error) { panic("contract") }
-
-// Prefetch makes the content of nodes available with at most one more read
-// of each layer they are in. Call it before a series of OpenContent.
-func (t *Tree) Prefetch(ctx context.Context, nodes []*Inode) error { panic("contract") }
+// Children returns a directory's entries sorted by path; nil for others. The
+// slice must not be changed.
+func (t *Tree) Children(path string) []*Entry {
+	e, ok := t.Lookup(path)
+	if !ok || e.dir == nil {
+		return nil
+	}
+	return e.dir.list
+}

@@ -84,6 +84,7 @@ func (s *store) get(ord int32) (*io.SectionReader, bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !intact {
+		os.Remove(l.f.Name()) // only files of the cache are unchecked: never trust it again
 		delete(s.found, ord)
 		return nil, false, nil
 	}

@@ -30,9 +30,6 @@ type image struct {
 // can be read, before anything it names is fetched. The error is an ErrLimit
 // or a [*NotImageError].
 func CheckManifest(raw []byte) error {
-	if len(raw) > maxManifest {
-		return overLimit("a manifest of %d bytes, at most %d", len(raw), maxManifest)
-	}
 	var m struct {
 		SchemaVersion int           `json:"schemaVersion"`
 		MediaType     string        `json:"mediaType"`
@@ -43,8 +40,8 @@ func CheckManifest(raw []byte) error {
 			MediaType string `json:"mediaType"`
 		} `json:"layers"`
 	}
-	if err := json.Unmarshal(raw, &m); err != nil {
-		return fmt.Errorf("parsing manifest: %w", err)
+	if err := parseBounded("a manifest", raw, &m); err != nil {
+		return err
 	}
 	switch {
 	case m.SchemaVersion == 1 || strings.HasPrefix(m.MediaType, "application/vnd.docker.distribution.manifest.v1"):
@@ -70,6 +67,17 @@ func CheckManifest(raw []byte) error {
 			kind = string(m.Config.MediaType)
 		}
 		return &NotImageError{Reason: "artifact", Detail: fmt.Sprintf("an artifact of type %q", kind)}
+	}
+	return nil
+}
+
+// parseBounded parses JSON that is small enough.
+func parseBounded(what string, raw []byte, into any) error {
+	if len(raw) > maxManifest {
+		return overLimit("%s of %d bytes, at most %d", what, len(raw), maxManifest)
+	}
+	if err := json.Unmarshal(raw, into); err != nil {
+		return fmt.Errorf("parsing %s: %w", what, err)
 	}
 	return nil
 }

@@ -26,6 +26,7 @@ type record struct {
 // layerIndex is all that is kept of a layer besides wanted content.
 type layerIndex struct {
 	facts    facts
+	cost     cost
 	records  []record
 	links    map[int]string // hard-link targets as the layer has them, by record
 	warnings warnings

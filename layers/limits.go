@@ -63,12 +63,21 @@ type budget struct {
 	unpacked atomic.Int64
 }
 
-func (b *budget) addEntry(nameBytes int) error {
-	if b.entries.Add(1) > int64(b.limits.Entries) {
+// cost is what one layer takes of the budget. The cache keeps it, so that an
+// image is over the limits or not whatever is cached.
+type cost struct {
+	entries, names, unpacked int64
+}
+
+func (b *budget) spend(c cost) error {
+	if b.entries.Add(c.entries) > int64(b.limits.Entries) {
 		return overLimit("more than %d entries", b.limits.Entries)
 	}
-	if b.names.Add(int64(nameBytes)) > b.limits.NameBytes {
+	if b.names.Add(c.names) > b.limits.NameBytes {
 		return overLimit("more than %d bytes of names and attributes", b.limits.NameBytes)
+	}
+	if b.unpacked.Add(c.unpacked) > b.limits.Unpacked {
+		return overLimit("more than %d bytes unpacked", b.limits.Unpacked)
 	}
 	return nil
 }
@@ -78,9 +87,19 @@ func (b *budget) addEntry(nameBytes int) error {
 type layerMeter struct {
 	budget     *budget
 	compressed int64
-	counted    int64 // already in budget.unpacked
+	spent      cost
 	streamed   int64
 	declared   int64
+}
+
+// entry counts a header with so many bytes of names and attributes.
+func (m *layerMeter) entry(names int) error { return m.spend(cost{entries: 1, names: int64(names)}) }
+
+func (m *layerMeter) spend(c cost) error {
+	m.spent.entries += c.entries
+	m.spent.names += c.names
+	m.spent.unpacked += c.unpacked
+	return m.budget.spend(c)
 }
 
 // stream counts n bytes read; declare counts a header's size before its
@@ -102,12 +121,8 @@ func (m *layerMeter) check(n int64) error {
 	if n > RatioFree && n/m.budget.limits.Ratio > m.compressed {
 		return overLimit("%d compressed bytes unpack to %d or more, over %d times as many", m.compressed, n, m.budget.limits.Ratio)
 	}
-	if n <= m.counted {
+	if n <= m.spent.unpacked {
 		return nil
 	}
-	if m.budget.unpacked.Add(n-m.counted) > m.budget.limits.Unpacked {
-		return overLimit("more than %d bytes unpacked", m.budget.limits.Unpacked)
-	}
-	m.counted = n
-	return nil
+	return m.spend(cost{unpacked: n - m.spent.unpacked})
 }

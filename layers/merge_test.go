@@ -259,8 +259,8 @@ file c//./.wh.g
 /c/e: file 0644 "1"`},
 
 		{name: ".. in a name never leaves the root (U:TestUnpackEntrySanitiseScoping; M)",
-			image: "-- layer --\nfile ../../a \"1\"\nfile d/../../../b \"2\"\nfile c/../d \"3\"\n",
-			want:  "/a: file 0644 \"1\"\n/b: file 0644 \"2\"\n/d: file 0644 \"3\"",
+			image:    "-- layer --\nfile ../../a \"1\"\nfile d/../../../b \"2\"\nfile c/../d \"3\"\n",
+			want:     "/a: file 0644 \"1\"\n/b: file 0644 \"2\"\n/d: file 0644 \"3\"",
 			warnings: []string{"0 /a dot-dot-name", "0 /b dot-dot-name", "0 /d dot-dot-name"}},
 
 		{name: "symlink texts are kept to the letter (C:SymlinkUpAndOut)",

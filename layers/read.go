@@ -68,7 +68,10 @@ func (t *Tree) eachLayer(ctx context.Context, layers []int, work func(ctx contex
 func (t *Tree) readLayer(ctx context.Context, i int) (*layerIndex, error) {
 	st := t.stores[i]
 	key := cacheKey(st.src, t.opts.Limits)
-	if idx := t.opts.Cache.load(key, st, t.budget); idx != nil {
+	if idx := t.opts.Cache.load(key, st); idx != nil {
+		if err := t.budget.spend(idx.cost); err != nil {
+			return nil, err
+		}
 		t.opts.Progress(ProgressEvent{Layer: i, Read: st.src.size, Size: st.src.size, Cached: true, Done: true})
 		return idx, nil
 	}

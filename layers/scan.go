@@ -40,7 +40,7 @@ func (s *scan) run(ctx context.Context, progress func(int64)) (*layerIndex, erro
 	if err := s.spool.flush(); err != nil {
 		return nil, err
 	}
-	s.index.facts = f
+	s.index.facts, s.index.cost = f, s.meter.spent
 	if f.estargz || f.zstdChunked {
 		s.dropTOC()
 	}
@@ -165,7 +165,7 @@ func (s *scan) checkCost(h *tar.Header) error {
 	if xattrs > l.XattrBytes {
 		return overLimit("%d bytes of extended attributes, at most %d", xattrs, l.XattrBytes)
 	}
-	if err := s.budget.addEntry(len(h.Name) + len(h.Linkname) + xattrs); err != nil {
+	if err := s.meter.entry(len(h.Name) + len(h.Linkname) + xattrs); err != nil {
 		return err
 	}
 	if h.Typeflag == tar.TypeGNUSparse {

@@ -1,7 +1,5 @@
 package elfdeps
 
-import "io"
-
 // Info is what an ELF file says about what it needs and provides.
 type Info struct {
 	Class        byte     `json:"class"`   // 1: 32-bit, 2: 64-bit
@@ -11,12 +9,31 @@ type Info struct {
 	Interp       string   `json:"interp,omitempty"`
 	Soname       string   `json:"soname,omitempty"`
 	Needed       []string `json:"needed,omitempty"`
-	RPath        []string `json:"rpath,omitempty"` // split at ":", tokens not yet replaced
-	RunPath      []string `json:"runpath,omitempty"`
-	NoDefaultLib bool     `json:"noDefaultLib,omitempty"` // DF_1_NODEFLIB
+	RPath        []string `json:"rpath,omitempty"`   // split at ":", tokens not yet replaced
+	RunPath      []string `json:"runpath,omitempty"` // likewise
+	NoDefaultLib bool     `json:"noDefaultLib,omitempty"`
+	// Dynamic says that the file has a dynamic section.
+	Dynamic bool `json:"dynamic,omitempty"`
 }
 
-// Parse reads the program headers and dynamic section of the ELF file in r,
-// within fixed bounds. Errors say where ([FormatError]). Files that are not
-// ELF give ErrNotELF.
-func Parse(r io.ReaderAt, size int64) (*Info, error) { panic("contract") }
+// IsExecutable says that the kernel can start the file: it names an
+// interpreter, or it is a static program. Shared libraries that name an
+// interpreter (libc.so.6) count too.
+func (i *Info) IsExecutable() bool { return i.Interp != "" || i.Type == typeExec }
+
+// e_type.
+const (
+	typeExec = 2
+	typeDyn  = 3
+)
+
+// e_machine, of those with a multiarch triplet or a cache flag below.
+const (
+	machine386     = 3
+	machinePPC64   = 21
+	machineS390    = 22
+	machineARM     = 40
+	machineX86_64  = 62
+	machineAArch64 = 183
+	machineRISCV   = 243
+)

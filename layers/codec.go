@@ -102,6 +102,7 @@ func (w *encoder) sniff(s *Sniff) {
 		w.list(e.RPath)
 		w.list(e.RunPath)
 		w.bool(e.NoDefaultLib)
+		w.bool(e.Dynamic)
 	}
 }
 
@@ -211,7 +212,7 @@ func (r *decoder) sniff() *Sniff {
 		s.ELF = &elfdeps.Info{
 			Class: byte(r.int()), Data: byte(r.int()), Machine: uint16(r.int()), Type: uint16(r.int()),
 			Interp: r.string(), Soname: r.string(), Needed: r.list(), RPath: r.list(), RunPath: r.list(),
-			NoDefaultLib: r.bool(),
+			NoDefaultLib: r.bool(), Dynamic: r.bool(),
 		}
 	}
 	return s

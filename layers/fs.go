@@ -4,20 +4,24 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"strings"
 	"time"
 	"unicode/utf8"
 )
 
 // The Tree as an io/fs file system. Names are relative and symlinks are
-// followed inside the root. io/fs knows only UTF-8 names (fs.ValidPath):
-// other entries are not shown here; [Tree.All] and [Tree.Children] have them.
+// followed inside the root. Directories list what io/fs can name and open, as
+// testing/fstest demands: no names that are not UTF-8 (fs.ValidPath) or hold a
+// backslash, no dangling symlinks (which can be read by name).
+// [Tree.All] and [Tree.Children] have everything.
 var (
 	_ fs.ReadDirFS  = (*Tree)(nil)
 	_ fs.StatFS     = (*Tree)(nil)
 	_ fs.ReadLinkFS = (*Tree)(nil)
 )
 
-// Open implements fs.FS. Only regular files have content.
+// Open implements fs.FS. Devices and fifos are empty: nothing here reaches
+// outside of the image.
 func (t *Tree) Open(name string) (fs.File, error) {
 	e, err := t.find("open", name, true)
 	if err != nil {
@@ -27,7 +31,7 @@ func (t *Tree) Open(name string) (fs.File, error) {
 		return &dirFile{fileInfo: fileInfo{e}, list: t.dirEntries(e)}, nil
 	}
 	if e.Type != Regular {
-		return nil, &fs.PathError{Op: "open", Path: name, Err: errors.New("neither a file nor a directory")}
+		return &openFile{fileInfo: fileInfo{e}, ReadCloser: io.NopCloser(strings.NewReader(""))}, nil
 	}
 	r, err := t.OpenContent(e.Inode)
 	if err != nil {
@@ -90,11 +94,22 @@ func (t *Tree) find(op, name string, follow bool) (*Entry, error) {
 func (t *Tree) dirEntries(dir *Entry) []fs.DirEntry {
 	list := make([]fs.DirEntry, 0, len(dir.dir.list))
 	for _, k := range dir.dir.list {
-		if utf8.ValidString(k.Name()) {
+		if t.listed(k) {
 			list = append(list, fileInfo{k})
 		}
 	}
 	return list
+}
+
+func (t *Tree) listed(e *Entry) bool {
+	if !utf8.ValidString(e.Name()) || strings.Contains(e.Name(), `\`) {
+		return false
+	}
+	if e.Type != Symlink {
+		return true
+	}
+	_, err := t.Resolve(e.Path)
+	return err == nil
 }
 
 // fileInfo is an entry as fs.FileInfo and fs.DirEntry. Sys is the *Entry.

@@ -61,14 +61,19 @@ func CheckManifest(raw []byte) error {
 			return &NotImageError{Reason: "encrypted", Detail: "its layers are encrypted"}
 		}
 	}
-	if !m.Config.MediaType.IsConfig() || m.ArtifactType != "" {
-		kind := m.ArtifactType
-		if kind == "" {
-			kind = string(m.Config.MediaType)
-		}
-		return &NotImageError{Reason: "artifact", Detail: fmt.Sprintf("an artifact of type %q", kind)}
+	if err := artifact(m.ArtifactType); err != nil {
+		return err
 	}
-	return nil
+	return artifact(string(m.Config.MediaType))
+}
+
+// artifact judges the type of what a manifest describes; "" is none. Some
+// registries give images the artifactType of their config.
+func artifact(kind string) error {
+	if kind == "" || types.MediaType(kind).IsConfig() {
+		return nil
+	}
+	return &NotImageError{Reason: "artifact", Detail: fmt.Sprintf("an artifact of type %q", kind)}
 }
 
 // parseBounded parses JSON that is small enough.

@@ -24,7 +24,9 @@ type merger struct {
 	history  map[string][]dirVersion
 	whited   map[string]bool // directories this layer's whiteouts removed
 	warnings *warnings
-	lastDir  *Entry // memo of dirFor
+	followed map[*Entry]bool // symlinks of this layer that entries went through
+	lastName string          // what dirFor was last asked, and its answer
+	lastDir  *Entry
 }
 
 // maxSteps bounds the work of walking paths in all layers.
@@ -39,7 +41,8 @@ func newMerger(l Limits) *merger {
 
 // apply merges one more layer on top.
 func (m *merger) apply(layer int, idx *layerIndex) error {
-	m.layer, m.touched, m.whited, m.lastDir = layer, []int{layer}, map[string]bool{}, nil
+	m.layer, m.touched, m.lastDir = layer, []int{layer}, nil
+	m.whited, m.followed = map[string]bool{}, map[*Entry]bool{}
 	m.warnings = &idx.warnings
 	for _, r := range idx.records {
 		switch r.kind {

@@ -17,7 +17,7 @@ var epoch = time.Unix(0, 0).UTC()
 //     container on overlayfs sees (the layer is unpacked on its own);
 //   - any other file is replaced by a directory.
 func (m *merger) dirFor(dir string) (*Entry, error) {
-	if m.lastDir != nil && m.lastDir.Path == dir {
+	if m.lastDir != nil && m.lastName == dir {
 		return m.lastDir, nil
 	}
 	cur, hops := m.root, 0
@@ -46,13 +46,16 @@ func (m *merger) dirFor(dir string) (*Entry, error) {
 		if hops++; hops > maxLinks {
 			return nil, invalid("its directory is a symlink in a loop")
 		}
-		m.warn("link-followed", next.Path, "entries below this symlink of the same layer go where it points")
+		if !m.followed[next] {
+			m.followed[next] = true
+			m.warn("link-followed", next.Path, "entries below this symlink of the same layer go where it points")
+		}
 		if strings.HasPrefix(next.Linkname, "/") {
 			cur = m.root
 		}
 		pending = append(strings.Split(next.Linkname, "/"), pending...)
 	}
-	m.lastDir = cur
+	m.lastDir, m.lastName = cur, dir
 	return cur, nil
 }
 

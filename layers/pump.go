@@ -94,21 +94,26 @@ func (p *pump) Read(b []byte) (int, error) {
 // source at an end.
 func (p *pump) wait() { <-p.done }
 
-// meter hashes and shows what passes through it.
+// meter hashes and shows what passes through it. An error of seen stays: a
+// reader such as io.ReadFull drops one that comes with enough bytes.
 type meter struct {
 	r    io.Reader
 	hash hash.Hash
 	n    int64
 	seen func(p []byte) error
+	err  error
 }
 
 func (m *meter) Read(p []byte) (int, error) {
+	if m.err != nil {
+		return 0, m.err
+	}
 	n, err := m.r.Read(p)
 	m.hash.Write(p[:n])
 	m.n += int64(n)
 	if n > 0 && m.seen != nil {
-		if serr := m.seen(p[:n]); serr != nil {
-			return n, serr
+		if m.err = m.seen(p[:n]); m.err != nil {
+			return n, m.err
 		}
 	}
 	return n, err

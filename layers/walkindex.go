@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
 // Bounds on an index: real ones are one or two levels deep and name a few
@@ -96,9 +95,6 @@ func skipReason(d v1.Descriptor) error {
 		return &NotImageError{Reason: "schema1", Detail: "a Docker schema 1 manifest; push the image again with a current tool"}
 	case !d.MediaType.IsImage():
 		return &NotImageError{Reason: "artifact", Detail: fmt.Sprintf("an entry of type %q", d.MediaType)}
-	case d.ArtifactType != "" && !types.MediaType(d.ArtifactType).IsConfig():
-		return &NotImageError{Reason: "artifact", Detail: fmt.Sprintf("an artifact of type %q", d.ArtifactType)}
 	}
-	return nil
+	return artifact(d.ArtifactType)
 }
-

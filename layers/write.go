@@ -1,10 +1,14 @@
 package layers
 
 import (
+	"archive/tar"
 	"context"
+	"errors"
+	"fmt"
 	"io"
-
-	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"path"
+	"strconv"
+	"strings"
 )
 
 // Output is one entry to write into a layer or a tar.
@@ -19,36 +23,136 @@ type Output struct {
 	Open func() (io.ReadCloser, error)
 }
 
-// Compression of a written layer.
-type Compression string
+// ErrOutput says that a list of outputs breaks a rule of [WriteTar].
+var ErrOutput = errors.New("invalid output")
 
-// The compressions pare writes.
-const (
-	Gzip         Compression = "gzip"
-	Zstd         Compression = "zstd"
-	Uncompressed Compression = "none"
-	EStargz      Compression = "estargz"
-)
-
-// LayerOptions says how [NewLayer] writes.
-type LayerOptions struct {
-	Compression Compression // "" is Gzip
-	// Docker writes Docker schema 2 media types instead of OCI's.
-	Docker bool
-	// Prioritized lists paths in order of first access, for EStargz.
-	Prioritized []string
-	// Workers bounds compression threads; 0 is GOMAXPROCS. It never changes the bytes.
-	Workers int
-	// Dir is where the blob's file is made; the caller removes it.
-	Dir string
+// WriteTar writes outputs as a deterministic tar: same outputs, same bytes.
+// They must be sorted by path bytes, without duplicates, and name every
+// parent directory; "/" itself may be left out. Names are written without a
+// leading slash, directories with a trailing one, "/" as "./". Owner names
+// are not written: numbers are what runtimes apply.
+func WriteTar(ctx context.Context, w io.Writer, outputs []Output) error {
+	if err := checkOutputs(outputs); err != nil {
+		return err
+	}
+	tw := tar.NewWriter(w)
+	buf := make([]byte, 256<<10)
+	for i := range outputs {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := writeOutput(ctx, tw, &outputs[i], buf); err != nil {
+			return fmt.Errorf("writing %s: %w", strconv.Quote(outputs[i].Path), err)
+		}
+	}
+	return tw.Close()
 }
 
-// WriteTar writes outputs, which must be sorted by path with explicit
-// parents, as a deterministic tar: same outputs, same bytes.
-func WriteTar(ctx context.Context, w io.Writer, outputs []Output) error { panic("contract") }
+// checkOutputs holds the rules, so that no reader has to guess: explicit
+// parents, no duplicates, hard links after what they name.
+func checkOutputs(outputs []Output) error {
+	types := make(map[string]Type, len(outputs))
+	last := ""
+	for i := range outputs {
+		o := &outputs[i]
+		bad := func(format string, args ...any) error {
+			return fmt.Errorf("%w: %s: %s", ErrOutput, strconv.Quote(o.Path), fmt.Sprintf(format, args...))
+		}
+		if !path.IsAbs(o.Path) || path.Clean(o.Path) != o.Path || strings.ContainsRune(o.Path, 0) {
+			return bad("not an absolute clean path")
+		}
+		if i > 0 && o.Path <= last {
+			return bad("not sorted after %s", strconv.Quote(last))
+		}
+		last = o.Path
+		if parent := path.Dir(o.Path); parent != "/" && types[parent] != Directory {
+			return bad("its parent directory is not written before it")
+		}
+		if t, ok := types[o.LinkTo]; o.LinkTo != "" && (!ok || t == Directory) {
+			return bad("hard link to %s, which is not written before it", strconv.Quote(o.LinkTo))
+		}
+		if o.LinkTo == "" && o.Type == Regular && o.Size > 0 && o.Open == nil {
+			return bad("no content")
+		}
+		types[o.Path] = o.Type
+	}
+	return nil
+}
 
-// NewLayer writes outputs into a blob file in o.Dir and returns it as a
-// layer whose digest, diffID and size are known.
-func NewLayer(ctx context.Context, outputs []Output, o LayerOptions) (v1.Layer, error) {
-	panic("contract")
+func writeOutput(ctx context.Context, tw *tar.Writer, o *Output, buf []byte) error {
+	if err := tw.WriteHeader(tarHeader(o)); err != nil {
+		return err
+	}
+	if o.LinkTo != "" || o.Type != Regular || o.Size == 0 {
+		return nil
+	}
+	rc, err := o.Open()
+	if err != nil {
+		return err
+	}
+	defer rc.Close()
+	n, err := io.CopyBuffer(onlyWriter{tw}, &contextReader{ctx, rc}, buf)
+	if errors.Is(err, tar.ErrWriteTooLong) {
+		return fmt.Errorf("content is longer than the %d bytes announced", o.Size)
+	}
+	if err == nil && n != o.Size {
+		return fmt.Errorf("content is %d bytes, %d were announced", n, o.Size)
+	}
+	return err
+}
+
+// onlyWriter hides tar.Writer's ReadFrom, so that CopyBuffer uses our buffer.
+type onlyWriter struct{ io.Writer }
+
+// contextReader stops between blocks when the context is done.
+type contextReader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (c *contextReader) Read(p []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.r.Read(p)
+}
+
+var typeflags = map[Type]byte{
+	Regular: tar.TypeReg, Directory: tar.TypeDir, Symlink: tar.TypeSymlink,
+	CharDevice: tar.TypeChar, BlockDevice: tar.TypeBlock, FIFO: tar.TypeFifo,
+}
+
+// tarHeader is always of the PAX format, of which archive/tar writes extended
+// records only for what ustar cannot hold.
+func tarHeader(o *Output) *tar.Header {
+	name := strings.TrimPrefix(o.Path, "/")
+	if o.LinkTo != "" {
+		return &tar.Header{
+			Typeflag: tar.TypeLink, Name: name, Linkname: strings.TrimPrefix(o.LinkTo, "/"), Format: tar.FormatPAX,
+			Mode: int64(o.Mode), Uid: o.UID, Gid: o.GID, ModTime: o.ModTime,
+		}
+	}
+	h := &tar.Header{
+		Typeflag: typeflags[o.Type], Name: name, Mode: int64(o.Mode), Uid: o.UID, Gid: o.GID, ModTime: o.ModTime, Format: tar.FormatPAX,
+	}
+	switch o.Type {
+	case Regular:
+		h.Size = o.Size
+	case Directory:
+		h.Name += "/"
+		if name == "" {
+			h.Name = "./"
+		}
+	case Symlink:
+		h.Linkname = o.Linkname
+	case CharDevice, BlockDevice:
+		h.Devmajor, h.Devminor = o.Major, o.Minor
+	}
+	for k, v := range o.Xattrs {
+		if h.PAXRecords == nil {
+			h.PAXRecords = make(map[string]string, len(o.Xattrs))
+		}
+		h.PAXRecords["SCHILY.xattr."+k] = v
+	}
+	return h
 }

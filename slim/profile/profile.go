@@ -1,12 +1,33 @@
+// Package profile holds what a recorded workload was seen to need: its
+// format, the union of several, and imports of other recorders' formats.
+//
+// Paths are bytes. They are absolute, as the process meant them (working
+// directory, dirfd and chroot joined), without empty or "." components; ".."
+// stays, because only the image's tree can say what it means behind a
+// symlink.
 package profile
 
 import (
-	"io"
+	"cmp"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
 	"time"
 )
 
 // MediaType of a profile.
 const MediaType = "application/vnd.pare.profile.v1+json"
+
+// What a caller tells apart.
+var (
+	// ErrInvalid says that a document is no profile of a known version.
+	ErrInvalid = errors.New("invalid profile")
+	// ErrDifferentImage says that profiles of different images or platforms
+	// were to be merged.
+	ErrDifferentImage = errors.New("profiles of different images")
+)
 
 // Kind of access.
 type Kind string
@@ -27,82 +48,178 @@ const (
 	Watch    Kind = "watch"
 )
 
-// Profile is what a workload was seen to need.
+var kinds = []Kind{Exec, Open, Write, Create, Delete, Rename, Stat, Readlink, List, Chdir, Xattr, Watch}
+
+// Profile is what a workload was seen to need. Every list is sorted and free
+// of duplicates; [Profile.normalize] sees to it.
 type Profile struct {
-	SchemaVersion int
-	Image         Image
-	Sessions      []Session // sorted by ID
-	Accesses      []Access  // sorted by Path
-	Ports         []int     // bound, sorted
-	Users         []User    // switched to (setresuid and its like), sorted
-	Home          []string  // HOME seen, sorted
-	Lost          int64     // events lost
-	// ... add what design.md says
+	Image    Image
+	Sessions []Session // by ID
+	Accesses []Access  // by Path
+	Ports    []int     // bound
+	Users    []User    // switched to (setresuid and its like)
+	Home     []string  // values of HOME seen
 }
 
 // Image says what was recorded.
 type Image struct {
-	Digest   string // manifest digest of the platform's image; "" when the recorder could not know (import without --image)
-	Platform string // "linux/amd64"
-	CPULevel string // "x86-64-v3"; "" unknown
+	Digest   string `json:"digest,omitempty"`   // manifest digest of the platform's image
+	Platform string `json:"platform,omitempty"` // "linux/amd64"
+	CPULevel string `json:"cpuLevel,omitempty"` // "x86-64-v3"; "" unknown
 }
 
-// User is a numeric identity a recorded process ran as.
-type User struct{ UID, GID int }
+// User is a numeric identity that a recorded process switched to.
+type User struct {
+	UID int `json:"uid"`
+	GID int `json:"gid"`
+}
 
 // Session is one recording.
 type Session struct {
-	ID       string // content digest of the session's source, so that union is idempotent
-	Engine   string // "strace", "paths"
-	Start    time.Time
-	Duration time.Duration
-	Argv     []string
+	// ID is "sha256:…" of what the session was read from, so that a union
+	// counts no session twice.
+	ID       string        `json:"id"`
+	Engine   string        `json:"engine"` // "strace", "paths"
+	Start    time.Time     `json:"start,omitzero"`
+	Duration time.Duration `json:"durationNs,omitempty"`
+	Argv     []string      `json:"argv,omitempty"` // first program's; quoted where not UTF-8
+	Lost     int64         `json:"lost,omitempty"` // events known to be missing
 }
 
 // Access is everything seen of one path.
 type Access struct {
-	Path     string   // requested, absolute, as the process meant it (cwd and dirfd joined, chroot prefix added), cleaned; bytes
-	Resolved string   // after symlinks where known, else ""
-	Exists   bool     // some access found it
-	Kinds    []Kind   // sorted
+	Path     string
+	Resolved string // after symlinks, where the recorder knew; else ""
+	Exists   bool   // some access found it
+	Kinds    []Kind
 	FirstMS  int64    // earliest offset in its session
-	By       []string // executables, sorted; bounded
+	By       []string // executables; at most MaxBy, quoted where not UTF-8
 }
 
-// Read parses a profile strictly, within bounds.
-func Read(r io.Reader) (*Profile, error) { panic("contract") }
+// MaxBy bounds [Access.By]: the first so many by name.
+const MaxBy = 16
 
-// Write writes the canonical JSON (sorted, same profile same bytes).
-func (p *Profile) Write(w io.Writer) error { panic("contract") }
+// Has says whether the path was accessed in one of these ways.
+func (a *Access) Has(ks ...Kind) bool {
+	return slices.ContainsFunc(ks, func(k Kind) bool { return slices.Contains(a.Kinds, k) })
+}
 
-// Digest is the sha256 of the canonical JSON, "sha256:…".
-func (p *Profile) Digest() (string, error) { panic("contract") }
+// Lost is the number of events known to be missing, of all sessions.
+func (p *Profile) Lost() int64 {
+	var n int64
+	for _, s := range p.Sessions {
+		n += s.Lost
+	}
+	return n
+}
 
 // Union merges profiles of one image and platform: commutative, associative,
-// idempotent. Different images give ErrDifferentImage.
-func Union(ps ...*Profile) (*Profile, error) { panic("contract") }
-
-// StraceOptions says what the trace was taken of.
-type StraceOptions struct {
-	Image Image
-	// Root is the host path of the container's root in the trace, when strace
-	// printed host paths; usually "".
-	Root string
-	// Cwd is the first process's working directory; "/" if "".
-	Cwd string
+// idempotent. Different ones give ErrDifferentImage; an unknown digest or
+// platform goes with any.
+func Union(ps ...*Profile) (*Profile, error) {
+	u := &Profile{}
+	for _, p := range ps {
+		if err := joinImage(&u.Image, p.Image); err != nil {
+			return nil, err
+		}
+		u.Sessions = append(u.Sessions, p.Sessions...)
+		u.Accesses = append(u.Accesses, p.Accesses...)
+		u.Ports = append(u.Ports, p.Ports...)
+		u.Users = append(u.Users, p.Users...)
+		u.Home = append(u.Home, p.Home...)
+	}
+	u.normalize()
+	return u, nil
 }
 
-// ImportStrace reads `strace -f` output (any of -t -tt -ttt -r, -y, -o with
-// pids). Lines it cannot use are counted in the report by reason.
-func ImportStrace(r io.Reader, o StraceOptions) (*Profile, *ImportReport, error) { panic("contract") }
+func joinImage(into *Image, other Image) error {
+	for _, f := range []struct {
+		what string
+		a    *string
+		b    string
+	}{{"digest", &into.Digest, other.Digest}, {"platform", &into.Platform, other.Platform}} {
+		if *f.a != "" && f.b != "" && *f.a != f.b {
+			return fmt.Errorf("%w: %s %s and %s; merge those of one image, and give several with -p for several platforms", ErrDifferentImage, f.what, *f.a, f.b)
+		}
+		*f.a = max(*f.a, f.b)
+	}
+	into.CPULevel = max(into.CPULevel, other.CPULevel)
+	return nil
+}
 
-// ImportPaths reads one absolute path a line (or NUL-separated).
-func ImportPaths(r io.Reader, img Image) (*Profile, *ImportReport, error) { panic("contract") }
+// normalize sorts every list and merges accesses of one path.
+func (p *Profile) normalize() {
+	slices.SortFunc(p.Sessions, func(a, b Session) int { return cmp.Compare(a.ID, b.ID) })
+	p.Sessions = slices.CompactFunc(p.Sessions, func(a, b Session) bool { return a.ID == b.ID })
+	slices.SortStableFunc(p.Accesses, func(a, b Access) int { return cmp.Compare(a.Path, b.Path) })
+	out := p.Accesses[:0]
+	for _, a := range p.Accesses {
+		a.Kinds, a.By = sorted(a.Kinds), sorted(a.By)
+		if n := len(out); n > 0 && out[n-1].Path == a.Path {
+			out[n-1].join(a)
+			continue
+		}
+		a.By = a.By[:min(len(a.By), MaxBy)]
+		out = append(out, a)
+	}
+	p.Accesses = out
+	p.Ports, p.Home = sorted(p.Ports), sorted(p.Home)
+	p.Users = slices.Clone(p.Users)
+	slices.SortFunc(p.Users, func(a, b User) int { return cmp.Or(cmp.Compare(a.UID, b.UID), cmp.Compare(a.GID, b.GID)) })
+	p.Users = slices.Compact(p.Users)
+}
 
-// ImportReport counts what an import used and what it could not.
-type ImportReport struct {
-	Lines   int
-	Used    int
-	Skipped map[string]int // reason -> lines
-	Lossy   []string       // what the trace cannot show, for people
+// join adds another access of the same path.
+func (a *Access) join(b Access) {
+	a.Kinds = sorted(append(slices.Clone(a.Kinds), b.Kinds...))
+	a.By = sorted(append(slices.Clone(a.By), b.By...))
+	a.By = a.By[:min(len(a.By), MaxBy)]
+	a.Exists = a.Exists || b.Exists
+	a.FirstMS = min(a.FirstMS, b.FirstMS)
+	if a.Resolved == "" || b.Resolved != "" && b.Resolved < a.Resolved {
+		a.Resolved = b.Resolved
+	}
+}
+
+// sorted returns a sorted copy without duplicates; nil when empty.
+func sorted[T cmp.Ordered](l []T) []T {
+	if len(l) == 0 {
+		return nil
+	}
+	l = slices.Clone(l)
+	slices.Sort(l)
+	return slices.Compact(l)
+}
+
+// checkPath holds the form that the package comment gives.
+func checkPath(p string) error {
+	switch {
+	case len(p) > maxPath:
+		return fmt.Errorf("a path of %d bytes, at most %d", len(p), maxPath)
+	case !path.IsAbs(p):
+		return errors.New("not an absolute path")
+	case strings.ContainsRune(p, 0):
+		return errors.New("a path with a NUL byte")
+	case clean(p) != p:
+		return errors.New(`a path with empty or "." components`)
+	}
+	return nil
+}
+
+// clean removes empty and "." components and leaves ".." alone.
+func clean(p string) string {
+	if !strings.Contains(p, "//") && !strings.Contains(p, "/.") && (len(p) < 2 || !strings.HasSuffix(p, "/")) {
+		return p
+	}
+	var b strings.Builder
+	for c := range strings.SplitSeq(p, "/") {
+		if c != "" && c != "." {
+			b.WriteByte('/')
+			b.WriteString(c)
+		}
+	}
+	if b.Len() == 0 {
+		return "/"
+	}
+	return b.String()
 }

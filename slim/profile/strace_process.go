@@ -1,0 +1,86 @@
+package profile
+
+import (
+	"path"
+	"strings"
+)
+
+// process is what the meaning of a path depends on.
+type process struct {
+	fs    *fsState
+	files *fdTable
+	exe   string
+	uid   int
+	gid   int
+	// half is the call that another process's line interrupted.
+	half     event
+	pending  bool
+	children int // clones of it whose child has not been seen yet
+}
+
+// fsState is shared by threads (CLONE_FS).
+type fsState struct {
+	cwd  string // in the image, chroot included; "" unknown
+	root string // "" or the chroot's directory
+}
+
+// fdTable is shared by threads (CLONE_FILES).
+type fdTable struct{ paths map[int]string }
+
+func newProcess(cwd string) *process {
+	return &process{fs: &fsState{cwd: cwd}, files: &fdTable{map[int]string{}}, uid: -1, gid: -1}
+}
+
+// fork makes a child as clone flags say.
+func (p *process) fork(flags string) *process {
+	c := &process{fs: p.fs, files: p.files, exe: p.exe, uid: p.uid, gid: p.gid}
+	if !strings.Contains(flags, "CLONE_FS") {
+		fs := *p.fs
+		c.fs = &fs
+	}
+	if !strings.Contains(flags, "CLONE_FILES") {
+		c.files = &fdTable{make(map[int]string, len(p.files.paths))}
+		for fd, name := range p.files.paths {
+			c.files.paths[fd] = name
+		}
+	}
+	return c
+}
+
+// maxFDs bounds what one table remembers.
+const maxFDs = 65536
+
+func (t *fdTable) set(fd int, name string) {
+	if fd < 0 || len(t.paths) >= maxFDs {
+		return
+	}
+	if name == "" {
+		delete(t.paths, fd)
+		return
+	}
+	t.paths[fd] = name
+}
+
+// dir is where a relative path with this dirfd begins; false when unknown.
+func (p *process) dir(fd int, shown string) (string, bool) {
+	switch {
+	case shown != "":
+		return shown, true
+	case fd == atFDCWD:
+		return p.fs.cwd, p.fs.cwd != ""
+	}
+	name := p.files.paths[fd]
+	return name, name != ""
+}
+
+// join makes the absolute path of what a process named. ".." is left to the
+// tree, except in a chroot, above which nothing may climb.
+func (p *process) join(dir, name string) string {
+	if path.IsAbs(name) {
+		dir = p.fs.root
+		if dir != "" {
+			name = path.Clean(name)
+		}
+	}
+	return clean("/" + strings.TrimPrefix(dir, "/") + "/" + name)
+}

@@ -1,64 +1,144 @@
+// Package pkgdb says which package owns a path of an image, and writes a
+// package database that tells the truth about a part of the image.
+//
+// Debian's database is read and written, in dpkg's own form and in the
+// status.d form of distroless images. Databases of apk and rpm are found and
+// named, so that nobody takes an image without its database for one without
+// packages.
 package pkgdb
 
-import "github.com/pare-image/pare/layers"
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/pare-image/pare/layers"
+)
 
 // Package is one installed package of the image's database.
 type Package struct {
 	Name    string `json:"name"`
 	Arch    string `json:"arch"`
 	Version string `json:"version"`
-	Source  string `json:"source,omitempty"`
-	// Essential, Depends ... more as needed
-	Depends []string `json:"-"` // raw alternatives, Pre-Depends included
-	// Paths the package owns, resolved in the tree (usr-merge, diversions), sorted.
-	Paths []string `json:"-"`
+	// Source is the source package's name, without its version.
+	Source string `json:"source"`
+
+	stanza    []byte // to the letter, without the blank line after it
+	multiSame bool
+	file      string   // its file in status.d; "" in dpkg's own form
+	paths     []string // entries it owns, resolved, sorted; directories too
+	files     int      // of them, those that are no directories
+	list      []string // lines of its .list or .md5sums file
+	depends   string   // Pre-Depends and Depends
+	provides  []string
 }
 
-// ID is "name:arch" as dpkg prints it for Multi-Arch: same packages, else "name".
-func (p *Package) ID() string { panic("contract") }
+// ID is "name:arch" for packages of which several architectures can be
+// installed (Multi-Arch: same), else "name", as dpkg prints it.
+func (p *Package) ID() string {
+	if p.multiSame {
+		return p.Name + ":" + p.Arch
+	}
+	return p.Name
+}
+
+// Paths are the entries that the package owns (regular files, symlinks,
+// directories), as they are in the tree: links and diversions on the way
+// followed. Sorted.
+func (p *Package) Paths() []string { return p.paths }
 
 // DB is an image's package database.
 type DB struct {
-	// Format is "dpkg", or "" when the image has no database.
+	// Format is "dpkg" or "status.d", "" when the image has no database that
+	// can be filtered.
 	Format string
-	// Unsupported names databases found that cannot be filtered yet ("apk", "rpm").
+	// Unsupported are the paths of databases that cannot be filtered yet.
 	Unsupported []string
+
+	tree       *layers.Tree
+	packages   []*Package // by ID
+	order      []*Package // as in the status file
+	owners     map[string][]*Package
+	diversions []diversion
 }
 
 // Read finds and reads the image's package database. An image without one
 // gives an empty DB.
-func Read(t *layers.Tree) (*DB, error) { panic("contract") }
+func Read(t *layers.Tree) (*DB, error) {
+	d := &DB{tree: t, owners: map[string][]*Package{}}
+	for _, p := range unsupported {
+		if e, err := t.Resolve(p); err == nil && e.Entry.Type == layers.Regular {
+			d.Unsupported = append(d.Unsupported, p)
+		}
+	}
+	if err := d.readDpkg(); err != nil {
+		return nil, err
+	}
+	if err := d.readStatusD(); err != nil {
+		return nil, err
+	}
+	d.packages = slices.Clone(d.order)
+	slices.SortStableFunc(d.packages, func(a, b *Package) int { return cmp.Compare(a.ID(), b.ID()) })
+	return d, nil
+}
+
+// unsupported are where apk and rpm keep their databases.
+var unsupported = []string{
+	"/lib/apk/db/installed", "/usr/lib/apk/db/installed",
+	"/usr/lib/sysimage/rpm/Packages", "/usr/lib/sysimage/rpm/Packages.db", "/usr/lib/sysimage/rpm/rpmdb.sqlite",
+	"/var/lib/rpm/Packages", "/var/lib/rpm/Packages.db", "/var/lib/rpm/rpmdb.sqlite",
+}
 
 // Packages lists installed packages sorted by ID.
-func (d *DB) Packages() []*Package { panic("contract") }
+func (d *DB) Packages() []*Package { return d.packages }
 
-// Owner returns the package that owns the resolved path of an entry (a
-// regular file or symlink; directories have no single owner).
-func (d *DB) Owner(path string) (*Package, bool) { panic("contract") }
-
-// DatabasePaths are the entries that are the database itself and must be
-// replaced by a filtered one.
-func (d *DB) DatabasePaths() []string { panic("contract") }
-
-// File is one file of a filtered database.
-type File struct {
-	Path    string
-	Content []byte
-	// Package whose list this is; "" for the status file. Layered files
-	// belong in the layer that holds the package's files.
-	Package string
-	// Like is the entry whose header (owner, mode, mtime) the file takes.
-	Like string
-	// Covers lists the kept paths this list names, so that a copy can be put in each layer that holds some of them.
-	Covers []string
+// Owner returns the package that owns an entry, by its path in the tree. A
+// link of the alternatives system belongs to the package that it leads to.
+// Directories have no single owner. A path of several packages (of two
+// architectures) has the first by ID.
+func (d *DB) Owner(path string) (*Package, bool) {
+	if o := d.owners[path]; len(o) > 0 {
+		return o[0], true
+	}
+	e, ok := d.tree.Lookup(path)
+	if !ok || e.Type != layers.Symlink {
+		return nil, false
+	}
+	if !strings.HasPrefix(path, alternatives) && !strings.HasPrefix(e.Linkname, alternatives) {
+		return nil, false
+	}
+	to, err := d.tree.Resolve(path)
+	if err != nil || len(d.owners[to.Entry.Path]) == 0 {
+		return nil, false
+	}
+	return d.owners[to.Entry.Path][0], true
 }
 
-// Filtered is a package database that tells the truth about a part of the image.
-type Filtered struct {
-	Files    []File
-	Packages []*Package // that still own a kept regular file or symlink
-	Half     []*Package // of those, the ones that lost a file
+const alternatives = "/etc/alternatives/"
+
+// own gives path to p, as the tree has it. What is a directory to the package
+// is shared, whatever the tree has there.
+func (d *DB) own(p *Package, path string, directory bool) {
+	r, err := d.tree.ResolveLink(path)
+	if err != nil {
+		return // deleted since it was installed: slimmed docs, path-exclude
+	}
+	p.paths = append(p.paths, r.Entry.Path)
+	if directory || r.Entry.Type == layers.Directory {
+		return
+	}
+	p.files++
+	if o := d.owners[r.Entry.Path]; !slices.Contains(o, p) {
+		d.owners[r.Entry.Path] = append(o, p)
+	}
 }
 
-// Filter returns the database for the kept paths.
-func (d *DB) Filter(kept func(path string) bool) (*Filtered, error) { panic("contract") }
+// settle sorts what own collected.
+func (d *DB) settle(p *Package) {
+	slices.Sort(p.paths)
+	p.paths = slices.Compact(p.paths)
+}
+
+// Copyright is where a package's licence is (Debian policy 12.5); the
+// directory may be a link to another package's.
+func (p *Package) Copyright() string { return "/usr/share/doc/" + p.Name + "/copyright" }

@@ -1,0 +1,165 @@
+package pkgdb
+
+import (
+	"bytes"
+	"path"
+	"slices"
+	"strings"
+)
+
+// File is one file of a filtered database.
+type File struct {
+	Path    string
+	Content []byte
+	// Package whose list this is, by ID; "" for files about all packages.
+	Package string
+	// Like is the entry whose owner, mode and mtime the file takes.
+	Like string
+	// Covers are the kept paths that the list names: a copy belongs into
+	// each layer that holds some of them.
+	Covers []string
+}
+
+// Filtered is a package database that tells the truth about a part of the image.
+type Filtered struct {
+	Files    []File     // sorted by path
+	Packages []*Package // that still own a kept regular file or symlink
+	Half     []*Package // of those, the ones that lost a file
+}
+
+// Filter returns the database for the entries that kept takes, by their path
+// in the tree. A package stays if it still owns a kept entry that is no
+// directory; then its stanza stays to the letter (but for Conffiles lines of
+// dropped files) and so do the lines of its lists that are about kept
+// entries. Maintainer scripts, triggers and the alternatives database do not
+// stay: nothing in a slim image can run them.
+func (d *DB) Filter(kept func(path string) bool) *Filtered {
+	f := &Filtered{}
+	var status bytes.Buffer
+	names := map[string]bool{}
+	for _, p := range d.order {
+		covers := d.covers(p, kept)
+		if len(covers) == 0 {
+			continue
+		}
+		f.Packages = append(f.Packages, p)
+		names[p.Name] = true
+		if len(covers) < p.files {
+			f.Half = append(f.Half, p)
+		}
+		d.filterPackage(f, &status, p, covers, kept)
+	}
+	if status.Len() > 0 {
+		f.Files = append(f.Files, File{Path: statusFile, Content: status.Bytes(), Like: statusFile})
+		f.Files = append(f.Files, d.common(kept, names)...)
+	}
+	slices.SortFunc(f.Files, func(a, b File) int { return strings.Compare(a.Path, b.Path) })
+	byID := func(a, b *Package) int { return strings.Compare(a.ID(), b.ID()) }
+	slices.SortStableFunc(f.Packages, byID)
+	slices.SortStableFunc(f.Half, byID)
+	return f
+}
+
+// covers are p's kept entries that are no directories.
+func (d *DB) covers(p *Package, kept func(string) bool) []string {
+	var out []string
+	for _, name := range p.paths {
+		if slices.Contains(d.owners[name], p) && kept(name) {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+func (d *DB) filterPackage(f *Filtered, status *bytes.Buffer, p *Package, covers []string, kept func(string) bool) {
+	// keeps says of a name in a list what kept says of the entry it means.
+	keeps := func(name string) bool {
+		r, err := d.tree.ResolveLink(d.divert(p, name))
+		return err == nil && kept(r.Entry.Path)
+	}
+	stanza := keepConffiles(p.stanza, keeps)
+	if p.file != "" {
+		f.Files = append(f.Files,
+			File{Path: p.file, Content: append(stanza, '\n'), Package: p.ID(), Like: p.file, Covers: covers},
+			File{Path: p.file + ".md5sums", Content: filterSums(p.list, keeps), Package: p.ID(), Like: p.file, Covers: covers})
+		return
+	}
+	status.Write(stanza)
+	status.WriteString("\n\n")
+	list := d.infoFile(p, "list")
+	f.Files = append(f.Files, File{Path: list, Content: filterList(p.list, keeps), Package: p.ID(), Like: d.like(list), Covers: covers})
+	sums := d.infoFile(p, "md5sums")
+	if b, err := d.read(sums, maxList); err == nil && b != nil {
+		f.Files = append(f.Files, File{Path: sums, Content: filterSums(splitLines(b), keeps), Package: p.ID(), Like: sums, Covers: covers})
+	}
+}
+
+// like is an entry to take owner and mode from: p itself if it is there.
+func (d *DB) like(p string) string {
+	if _, ok := d.tree.Lookup(p); ok {
+		return p
+	}
+	return statusFile
+}
+
+// filterList keeps the lines about kept entries, directories included. "/."
+// comes first in every list of dpkg's.
+func filterList(lines []string, keeps func(string) bool) []byte {
+	var b bytes.Buffer
+	for _, l := range lines {
+		if l == "/." || strings.HasPrefix(l, "/") && keeps(path.Clean(l)) {
+			b.WriteString(l)
+			b.WriteByte('\n')
+		}
+	}
+	return b.Bytes()
+}
+
+// filterSums keeps the lines about kept entries to the letter: one scanner
+// gives up on a layer when sum and path are not two spaces apart.
+func filterSums(lines []string, keeps func(string) bool) []byte {
+	var b bytes.Buffer
+	for _, l := range lines {
+		if _, name, ok := strings.Cut(l, "  "); ok && keeps(path.Join("/", name)) {
+			b.WriteString(l)
+			b.WriteByte('\n')
+		}
+	}
+	return b.Bytes()
+}
+
+// common are the files about all packages that dpkg's own tools need to read
+// the rest: the version of the info directory, architectures, and what is
+// left of diversions and overrides.
+func (d *DB) common(kept func(string) bool, names map[string]bool) []File {
+	var out []File
+	for _, p := range []string{infoDir + "/format", adminDir + "/arch"} {
+		if b, err := d.read(p, maxList); err == nil && b != nil {
+			out = append(out, File{Path: p, Content: b, Like: p})
+		}
+	}
+	var div bytes.Buffer
+	for _, v := range d.diversions {
+		if v.by == ":" || names[v.by] {
+			div.WriteString(v.from + "\n" + v.to + "\n" + v.by + "\n")
+		}
+	}
+	if div.Len() > 0 {
+		out = append(out, File{Path: adminDir + "/diversions", Content: div.Bytes(), Like: adminDir + "/diversions"})
+	}
+	override := adminDir + "/statoverride"
+	b, err := d.read(override, maxList)
+	if err != nil {
+		return out
+	}
+	var left bytes.Buffer
+	for _, l := range splitLines(b) {
+		if f := strings.SplitN(l, " ", 4); len(f) == 4 && kept(f[3]) {
+			left.WriteString(l + "\n")
+		}
+	}
+	if left.Len() > 0 {
+		out = append(out, File{Path: override, Content: left.Bytes(), Like: override})
+	}
+	return out
+}

@@ -22,6 +22,15 @@ const (
 	FIFO
 )
 
+// String is "file", "directory", "symlink", "char", "block" or "fifo".
+func (t Type) String() string {
+	names := [...]string{"unknown", "file", "directory", "symlink", "char", "block", "fifo"}
+	if int(t) >= len(names) {
+		t = 0
+	}
+	return names[t]
+}
+
 // Header is what a layer says about a node, apart from its content.
 type Header struct {
 	Type Type

@@ -24,6 +24,8 @@ type image struct {
 	config  *v1.ConfigFile
 	sources []*layerSource
 	history []*v1.History // by layer, nil when it does not match
+
+	annotations map[string]string
 }
 
 // CheckManifest says whether raw is the manifest of a container image that
@@ -111,7 +113,7 @@ func readImage(img v1.Image) (*image, error) {
 	if err != nil {
 		return nil, err
 	}
-	i := &image{digest: digest, config: config}
+	i := &image{digest: digest, config: config, annotations: m.Annotations}
 	if i.sources, err = sources(img, m, config); err != nil {
 		return nil, err
 	}

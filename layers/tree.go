@@ -144,6 +144,9 @@ func (t *Tree) Digest() v1.Hash { return t.image.digest }
 // Config is the image's config. It must not be changed.
 func (t *Tree) Config() *v1.ConfigFile { return t.image.config }
 
+// Annotations are the manifest's. They must not be changed.
+func (t *Tree) Annotations() map[string]string { return t.image.annotations }
+
 // Layers describes the layers, lowest first.
 func (t *Tree) Layers() []LayerInfo { return t.infos }
 

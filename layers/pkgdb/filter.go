@@ -47,7 +47,11 @@ func (d *DB) Filter(kept func(path string) bool) *Filtered {
 		if len(covers) < p.files {
 			f.Half = append(f.Half, p)
 		}
-		d.filterPackage(f, &status, p, covers, kept)
+		f.Files = append(f.Files, d.packageFiles(p, kept)...)
+		if p.file == "" {
+			status.Write(keepConffiles(p.stanza, d.keeps(p, kept)))
+			status.WriteString("\n\n")
+		}
 	}
 	if status.Len() > 0 {
 		f.Files = append(f.Files, File{Path: statusFile, Content: status.Bytes(), Like: statusFile})
@@ -71,27 +75,42 @@ func (d *DB) covers(p *Package, kept func(string) bool) []string {
 	return out
 }
 
-func (d *DB) filterPackage(f *Filtered, status *bytes.Buffer, p *Package, covers []string, kept func(string) bool) {
-	// keeps says of a name in a list what kept says of the entry it means.
-	keeps := func(name string) bool {
+// keeps says of a name in p's lists what kept says of the entry it means.
+func (d *DB) keeps(p *Package, kept func(string) bool) func(string) bool {
+	return func(name string) bool {
 		r, err := d.tree.ResolveLink(d.divert(p, name))
 		return err == nil && kept(r.Entry.Path)
 	}
-	stanza := keepConffiles(p.stanza, keeps)
-	if p.file != "" {
-		f.Files = append(f.Files,
-			File{Path: p.file, Content: append(stanza, '\n'), Package: p.ID(), Like: p.file, Covers: covers},
-			File{Path: p.file + ".md5sums", Content: filterSums(p.list, keeps), Package: p.ID(), Like: p.file, Covers: covers})
-		return
+}
+
+// PackageFiles are the files about the package id alone (its lists; in the
+// status.d form its stanza too) for the entries that kept takes; none when
+// there is no such package. For a part of what [DB.Filter] was asked about:
+// a layer has a copy of the lists of its own files.
+func (d *DB) PackageFiles(id string, kept func(path string) bool) []File {
+	i, ok := slices.BinarySearchFunc(d.packages, id, func(p *Package, id string) int { return strings.Compare(p.ID(), id) })
+	if !ok {
+		return nil
 	}
-	status.Write(stanza)
-	status.WriteString("\n\n")
+	return d.packageFiles(d.packages[i], kept)
+}
+
+func (d *DB) packageFiles(p *Package, kept func(string) bool) []File {
+	covers, keeps := d.covers(p, kept), d.keeps(p, kept)
+	if p.file != "" {
+		stanza := append(keepConffiles(p.stanza, keeps), '\n')
+		return []File{
+			{Path: p.file, Content: stanza, Package: p.ID(), Like: p.file, Covers: covers},
+			{Path: p.file + ".md5sums", Content: filterSums(p.list, keeps), Package: p.ID(), Like: p.file, Covers: covers},
+		}
+	}
 	list := d.infoFile(p, "list")
-	f.Files = append(f.Files, File{Path: list, Content: filterList(p.list, keeps), Package: p.ID(), Like: d.like(list), Covers: covers})
+	out := []File{{Path: list, Content: filterList(p.list, keeps), Package: p.ID(), Like: d.like(list), Covers: covers}}
 	sums := d.infoFile(p, "md5sums")
 	if b, err := d.read(sums, maxList); err == nil && b != nil {
-		f.Files = append(f.Files, File{Path: sums, Content: filterSums(splitLines(b), keeps), Package: p.ID(), Like: sums, Covers: covers})
+		out = append(out, File{Path: sums, Content: filterSums(splitLines(b), keeps), Package: p.ID(), Like: sums, Covers: covers})
 	}
+	return out
 }
 
 // like is an entry to take owner and mode from: p itself if it is there.

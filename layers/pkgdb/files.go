@@ -1,0 +1,19 @@
+package pkgdb
+
+import (
+	"path"
+	"strings"
+)
+
+// IsDatabase says whether path is a file that [Read] or [DB.Filter] reads: a
+// hint for what content to keep at hand.
+func IsDatabase(p string) bool {
+	if !strings.HasPrefix(p, adminDir+"/") {
+		return false
+	}
+	switch path.Dir(p) {
+	case adminDir, statusDir:
+		return true
+	}
+	return strings.HasSuffix(p, ".list") || strings.HasSuffix(p, ".md5sums") || p == infoDir+"/format"
+}

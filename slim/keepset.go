@@ -1,0 +1,56 @@
+package slim
+
+import (
+	"slices"
+)
+
+// Reason is why a path is kept.
+type Reason struct {
+	// Rule is the stable name of the rule: "elf", "group:nss".
+	Rule string `json:"rule"`
+	// From is the path that led here, or what of the config or options did
+	// ("config:Entrypoint"); "" when the profile itself names the path.
+	From    string `json:"from,omitempty"`
+	FromB64 string `json:"from_b64,omitempty"` // in JSON, when not UTF-8
+	// Note says more, for people.
+	Note string `json:"note,omitempty"`
+}
+
+// KeepSet is the kept paths with their reasons, in the order of keeping. Add
+// is the only way in.
+type KeepSet struct {
+	reasons map[string][]Reason
+	order   []string
+
+	// What rules said besides.
+	risks     []Risk
+	findings  []Finding
+	generated map[string]Generated
+	dropped   map[string]string // paths taken out, with the rule that did
+	selection *selection
+}
+
+func newKeepSet() *KeepSet {
+	return &KeepSet{reasons: map[string][]Reason{}, generated: map[string]Generated{}, dropped: map[string]string{}}
+}
+
+// Add keeps path for r. It reports whether the path was not kept before.
+func (k *KeepSet) Add(path string, r Reason) bool {
+	have, ok := k.reasons[path]
+	if !ok {
+		k.order = append(k.order, path)
+	}
+	if !slices.Contains(have, r) {
+		k.reasons[path] = append(have, r)
+	}
+	return !ok
+}
+
+// Has says whether path is kept.
+func (k *KeepSet) Has(path string) bool { return len(k.reasons[path]) > 0 }
+
+// Reasons are why path is kept, the first first.
+func (k *KeepSet) Reasons(path string) []Reason { return k.reasons[path] }
+
+// Len is the number of kept paths.
+func (k *KeepSet) Len() int { return len(k.order) }

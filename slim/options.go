@@ -1,0 +1,127 @@
+package slim
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/pare-image/pare/layers"
+	"github.com/pare-image/pare/slim/profile"
+)
+
+// What a caller or an exit code tells apart.
+var (
+	// ErrProfileImage says that a profile was recorded on another image or platform.
+	ErrProfileImage = errors.New("the profile is of another image")
+	// ErrEmptyProfile says that a profile names nothing that the image has.
+	ErrEmptyProfile = errors.New("the profile names no file of the image")
+	// ErrRules says that an option, pattern or rules file cannot be understood.
+	ErrRules = errors.New("invalid rule")
+	// ErrFindings says that the plan has findings that forbid building.
+	ErrFindings = errors.New("the plan has findings that must be resolved or allowed")
+)
+
+// Granularities.
+const (
+	GranularityAuto    = "auto"    // application directories whole, OS packages by file plus groups
+	GranularityFile    = "file"    // by file plus groups
+	GranularityPackage = "package" // OS packages whole, with what they depend on
+)
+
+// Layer modes.
+const (
+	LayersPreserve = "preserve" // an output layer for each source layer
+	LayersSquash   = "squash"   // one output layer
+)
+
+// Options is what a user can ask of a slim; the zero value is good. It is
+// recorded in the plan, and its digest in the image.
+type Options struct {
+	Granularity string             `json:"granularity,omitempty"` // "" is auto
+	Layers      string             `json:"layers,omitempty"`      // "" is preserve
+	User        string             `json:"user,omitempty"`        // "UID:GID"; "" decides by profile
+	Keep        []string           `json:"keep,omitempty"`        // patterns, gitignore syntax
+	Drop        []string           `json:"drop,omitempty"`        // likewise; wins over keep
+	Own         []string           `json:"own,omitempty"`         // paths given to the user, with all below
+	Rules       string             `json:"rules,omitempty"`       // content of a rules file
+	Groups      []string           `json:"groups,omitempty"`      // groups to keep by name
+	Compression layers.Compression `json:"compression,omitempty"` // "" is gzip
+	Allow       []string           `json:"allow,omitempty"`       // findings overridden, by name
+	// SourceDateEpoch (seconds) is the image's creation time; nil takes the source's.
+	SourceDateEpoch *int64 `json:"sourceDateEpoch,omitempty"`
+	// Version of pare, recorded in the image.
+	Version string `json:"version,omitempty"`
+}
+
+// withDefaults checks the options and makes defaults explicit.
+func (o Options) withDefaults() (Options, error) {
+	if o.Granularity == "" {
+		o.Granularity = GranularityAuto
+	}
+	if o.Layers == "" {
+		o.Layers = LayersPreserve
+	}
+	if o.Compression == "" {
+		o.Compression = layers.Gzip
+	}
+	if !slices.Contains([]string{GranularityAuto, GranularityFile, GranularityPackage}, o.Granularity) {
+		return o, fmt.Errorf("%w: granularity %q; known are auto, file, package", ErrRules, o.Granularity)
+	}
+	if !slices.Contains([]string{LayersPreserve, LayersSquash}, o.Layers) {
+		return o, fmt.Errorf("%w: layers %q; known are preserve, squash", ErrRules, o.Layers)
+	}
+	for _, g := range o.Groups {
+		if !slices.Contains(GroupNames(), g) {
+			return o, fmt.Errorf("%w: unknown group %q; known are %s", ErrRules, g, strings.Join(GroupNames(), ", "))
+		}
+	}
+	for _, a := range o.Allow {
+		if !slices.Contains(findingNames, a) {
+			return o, fmt.Errorf("%w: unknown finding %q; known are %s", ErrRules, a, strings.Join(findingNames, ", "))
+		}
+	}
+	return o, nil
+}
+
+// digest identifies the options: "sha256:…" of their JSON with defaults made
+// explicit. The version is recorded apart.
+func (o Options) digest() string {
+	o.Version = ""
+	b, err := json.Marshal(o)
+	if err != nil {
+		panic(err) // strings and numbers always marshal
+	}
+	return fmt.Sprintf("sha256:%x", sha256.Sum256(b))
+}
+
+// Check refuses a profile of another image or platform (ErrProfileImage) and
+// one without any access (ErrEmptyProfile).
+func Check(p *profile.Profile, digest v1.Hash, platform *v1.Platform) error {
+	if len(p.Accesses) == 0 {
+		return fmt.Errorf("%w: it has no accesses; record the image while it does its work", ErrEmptyProfile)
+	}
+	if p.Image.Digest != "" && p.Image.Digest != digest.String() {
+		return fmt.Errorf("%w: recorded on %s, this is %s; record this image, or slim the one recorded", ErrProfileImage, p.Image.Digest, digest)
+	}
+	if have := platformName(platform); p.Image.Platform != "" && have != "" && p.Image.Platform != have {
+		return fmt.Errorf("%w: recorded on %s, this is %s", ErrProfileImage, p.Image.Platform, have)
+	}
+	return nil
+}
+
+// platformName is os/arch[/variant].
+func platformName(p *v1.Platform) string {
+	if p == nil || p.OS == "" && p.Architecture == "" {
+		return ""
+	}
+	s := p.OS + "/" + p.Architecture
+	if p.Variant != "" {
+		s += "/" + p.Variant
+	}
+	return s
+}

@@ -1,0 +1,176 @@
+package slim
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/pare-image/pare/layers"
+)
+
+// pattern is one line of gitignore(5) syntax, over absolute paths.
+type pattern struct {
+	text     string
+	segments []string // "**" is any number of directories
+	negated  bool
+	dirOnly  bool
+}
+
+// patterns are the user's rules: what to keep, and what to drop whoever
+// keeps it.
+type patterns struct {
+	keep, drop []pattern
+}
+
+// maxPatterns bounds the user's rules: each is tried on every path.
+const maxPatterns = 10_000
+
+// parsePatterns reads --keep, --drop and the rules file, of which each line
+// is "keep PATTERN" or "drop PATTERN"; empty lines and those that start with
+// "#" are comments.
+func parsePatterns(o Options) (*patterns, error) {
+	ps := &patterns{}
+	add := func(list *[]pattern, text, where string) error {
+		p, err := parsePattern(text)
+		if err != nil {
+			return fmt.Errorf("%w: %s: %v", ErrRules, where, err)
+		}
+		*list = append(*list, p)
+		return nil
+	}
+	for _, text := range o.Keep {
+		if err := add(&ps.keep, text, "keep pattern"); err != nil {
+			return nil, err
+		}
+	}
+	for _, text := range o.Drop {
+		if err := add(&ps.drop, text, "drop pattern"); err != nil {
+			return nil, err
+		}
+	}
+	n := 0
+	for line := range strings.Lines(o.Rules) {
+		n++
+		line = strings.TrimSpace(line)
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		verb, text, _ := strings.Cut(line, " ")
+		where := fmt.Sprintf("rules file, line %d", n)
+		list := map[string]*[]pattern{"keep": &ps.keep, "drop": &ps.drop}[verb]
+		if list == nil {
+			return nil, fmt.Errorf("%w: %s: %q; want keep PATTERN or drop PATTERN", ErrRules, where, verb)
+		}
+		if err := add(list, strings.TrimSpace(text), where); err != nil {
+			return nil, err
+		}
+	}
+	if len(ps.keep)+len(ps.drop) > maxPatterns {
+		return nil, fmt.Errorf("%w: more than %d patterns", ErrRules, maxPatterns)
+	}
+	return ps, nil
+}
+
+func parsePattern(text string) (pattern, error) {
+	p := pattern{text: text}
+	body, negated := strings.CutPrefix(text, "!")
+	p.negated = negated
+	if body, p.dirOnly = strings.CutSuffix(body, "/"); body == "" {
+		return p, fmt.Errorf("an empty pattern %q", text)
+	}
+	anchored := strings.Contains(body, "/")
+	p.segments = strings.Split(strings.TrimPrefix(body, "/"), "/")
+	if !anchored {
+		p.segments = append([]string{"**"}, p.segments...)
+	}
+	for _, s := range p.segments {
+		if s == "" || s == "." || s == ".." {
+			return p, fmt.Errorf("pattern %q has an empty, \".\" or \"..\" component", text)
+		}
+		if _, err := path.Match(s, ""); err != nil {
+			return p, fmt.Errorf("pattern %q: %w", text, err)
+		}
+	}
+	return p, nil
+}
+
+// match says whether the path, given in components, is the pattern's.
+func (p *pattern) match(parts []string, dir bool) bool {
+	return (dir || !p.dirOnly) && matchSegments(p.segments, parts)
+}
+
+func matchSegments(segments, parts []string) bool {
+	for i, s := range segments {
+		if s == "**" {
+			rest := segments[i+1:]
+			if len(rest) == 0 {
+				return len(parts) > i
+			}
+			for j := i; j <= len(parts); j++ {
+				if matchSegments(rest, parts[j:]) {
+					return true
+				}
+			}
+			return false
+		}
+		if i >= len(parts) {
+			return false
+		}
+		if ok, err := path.Match(s, parts[i]); err != nil || !ok {
+			return false
+		}
+	}
+	return len(segments) == len(parts)
+}
+
+// last returns the text of the last pattern that takes the path or a
+// directory above it; false when that one is negated or there is none.
+func last(list []pattern, p string, dir bool) (string, bool) {
+	if len(list) == 0 || p == "/" {
+		return "", false
+	}
+	parts := strings.Split(p[1:], "/")
+	for i := range slices.Backward(list) {
+		for n := 1; n <= len(parts); n++ {
+			if list[i].match(parts[:n], dir || n < len(parts)) {
+				return list[i].text, !list[i].negated
+			}
+		}
+	}
+	return "", false
+}
+
+func (ps *patterns) keeping() bool { return len(ps.keep) > 0 }
+
+func (ps *patterns) keeps(p string, dir bool) (string, bool) { return last(ps.keep, p, dir) }
+
+func (ps *patterns) drops(p string, dir bool) bool {
+	_, ok := last(ps.drop, p, dir)
+	return ok
+}
+
+// unused are the texts of the patterns that match no path of the tree.
+func (ps *patterns) unused(t *layers.Tree) []string {
+	var left []*pattern
+	for _, list := range [][]pattern{ps.keep, ps.drop} {
+		for i := range list {
+			left = append(left, &list[i])
+		}
+	}
+	for e := range t.All() {
+		if len(left) == 0 {
+			return nil
+		}
+		if e.Path == "/" {
+			continue
+		}
+		parts := strings.Split(e.Path[1:], "/")
+		left = slices.DeleteFunc(left, func(p *pattern) bool { return p.match(parts, e.Type == layers.Directory) })
+	}
+	var out []string
+	for _, p := range left {
+		out = append(out, p.text)
+	}
+	return out
+}

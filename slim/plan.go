@@ -1,0 +1,285 @@
+package slim
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/pare-image/pare/layers"
+	"github.com/pare-image/pare/layers/pkgdb"
+	"github.com/pare-image/pare/slim/profile"
+)
+
+// Plan is every decision about a slim image: [Build] obeys it and decides
+// nothing. Lists are sorted by path, name or layer.
+type Plan struct {
+	SchemaVersion int       `json:"schemaVersion"`
+	Kind          string    `json:"kind"` // "pare.plan"
+	Source        Source    `json:"source"`
+	Profile       Recording `json:"profile"`
+	Options       Options   `json:"options"`
+	OptionsDigest string    `json:"optionsDigest"`
+
+	User        User              `json:"user"`
+	Config      v1.ConfigFile     `json:"config"` // without rootfs and history: those follow from the layers
+	Annotations map[string]string `json:"annotations"`
+	Layers      []Layer           `json:"layers"`
+	Entries     []Entry           `json:"entries"`
+	Generated   []File            `json:"generated"`
+	Dropped     []Dropped         `json:"dropped"`
+	Ownership   []Ownership       `json:"ownership"`
+	Packages    []Package         `json:"packages"`
+	Prioritized []string          `json:"prioritized,omitempty"` // order of first access, for eStargz
+
+	Findings []Finding `json:"findings"`
+	Risks    []Risk    `json:"risks"`
+	Summary  Summary   `json:"summary"`
+}
+
+// Source is the image that is made smaller.
+type Source struct {
+	Digest   string   `json:"digest"`
+	Platform string   `json:"platform"`
+	DiffIDs  []string `json:"diffIds"`
+}
+
+// Recording is what a plan says of its profile.
+type Recording struct {
+	Digest   string `json:"digest"`
+	Sessions int    `json:"sessions"`
+	Accesses int    `json:"accesses"`
+	Lost     int64  `json:"lost"`
+}
+
+// Layer is one layer of the output.
+type Layer struct {
+	// Source is the index of the source layer whose files it holds; -1 for
+	// pare's own layer, and for the one of LayersSquash.
+	Source       int    `json:"source"`
+	SourceDiffID string `json:"sourceDiffId,omitempty"`
+	CreatedBy    string `json:"createdBy"` // its line of history
+	Entries      int    `json:"entries"`
+	Bytes        int64  `json:"bytes"` // content of regular files
+}
+
+// Entry is one path of the output.
+type Entry struct {
+	Path    string `json:"path,omitempty"`
+	PathB64 string `json:"path_b64,omitempty"` // in JSON, for paths that are not UTF-8
+	Type    string `json:"type"`
+	Mode    string `json:"mode"` // octal
+	UID     int    `json:"uid"`
+	GID     int    `json:"gid"`
+	Size    int64  `json:"size"`
+	// Source is the source layer that provides it; -1 when pare writes it.
+	Source int `json:"source"`
+	// Layers are the output layers that hold it, ascending: several for
+	// directories and package file lists.
+	Layers  []int    `json:"layers"`
+	Package string   `json:"package,omitempty"`
+	Reasons []Reason `json:"reasons"`
+}
+
+// File is a copy of what pare writes itself, in one output layer.
+type File struct {
+	Path    string    `json:"path,omitempty"`
+	PathB64 string    `json:"path_b64,omitempty"`
+	Layer   int       `json:"layer"`
+	Type    string    `json:"type"` // "file" or "directory"
+	Mode    string    `json:"mode"` // octal
+	UID     int       `json:"uid"`
+	GID     int       `json:"gid"`
+	ModTime time.Time `json:"mtime"`
+	Content []byte    `json:"content,omitempty"` // base64 in JSON
+}
+
+// Dropped is one path of the source that the output does not have.
+type Dropped struct {
+	Path    string `json:"path,omitempty"`
+	PathB64 string `json:"path_b64,omitempty"`
+	Type    string `json:"type"`
+	Size    int64  `json:"size"`
+	Package string `json:"package,omitempty"`
+	// Rule says who took it out, if not simply nobody kept it: "drop",
+	// "package-database", "source-sbom".
+	Rule string `json:"rule,omitempty"`
+}
+
+// Ownership is one change of owner: state that the workload wrote, given to
+// the user that the image runs as.
+type Ownership struct {
+	Path    string `json:"path,omitempty"`
+	PathB64 string `json:"path_b64,omitempty"`
+	OldUID  int    `json:"oldUid"`
+	OldGID  int    `json:"oldGid"`
+	UID     int    `json:"uid"`
+	GID     int    `json:"gid"`
+	Reason  Reason `json:"reason"`
+}
+
+// Package is one OS package of the output's database.
+type Package struct {
+	Name    string `json:"name"`
+	Arch    string `json:"arch"`
+	Version string `json:"version"`
+	Files   int    `json:"files"` // kept, that are no directories
+	Half    bool   `json:"half"`  // some files of it are dropped
+}
+
+const (
+	planKind      = "pare.plan"
+	planVersion   = 1
+	pareOwnLayer  = -1
+	maxPlanReason = 16
+)
+
+// planner makes a plan: what it looks at, and what it has decided so far.
+type planner struct {
+	*selection
+	plan      *Plan
+	created   time.Time
+	written   map[string]Generated // what pare writes, by path
+	databases *pkgdb.Filtered
+	owners    map[string]Ownership
+	out       map[int]int // source layer -> output layer
+}
+
+// NewPlan decides user, ownership, package database, layers and config. p and
+// o are those that k was selected by.
+func NewPlan(ctx context.Context, t *layers.Tree, p *profile.Profile, k *KeepSet, o Options) (*Plan, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	digest, err := p.Digest()
+	if err != nil {
+		return nil, err
+	}
+	pl := &planner{
+		selection: k.selection, written: map[string]Generated{}, owners: map[string]Ownership{},
+		created: creation(t.Config(), o),
+		plan: &Plan{
+			SchemaVersion: planVersion, Kind: planKind, Options: o, OptionsDigest: o.digest(),
+			Source:  Source{Digest: t.Digest().String(), Platform: platformName(t.Config().Platform())},
+			Profile: Recording{Digest: digest, Sessions: len(p.Sessions), Accesses: len(p.Accesses), Lost: p.Lost()},
+		},
+	}
+	for _, l := range t.Layers() {
+		pl.plan.Source.DiffIDs = append(pl.plan.Source.DiffIDs, l.DiffID.String())
+	}
+	for _, step := range []func() error{
+		pl.decideAccounts, pl.decideDatabase, pl.placeGenerated, pl.decideOwners, pl.checkAccess, pl.decideLayers, pl.decideConfig, pl.report,
+	} {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if err := step(); err != nil {
+			return nil, fmt.Errorf("planning: %w", err)
+		}
+	}
+	return pl.plan, nil
+}
+
+// creation is the time that the output says it was made: what was asked for,
+// else the source's, so that it never depends on the clock.
+func creation(c *v1.ConfigFile, o Options) time.Time {
+	if o.SourceDateEpoch != nil {
+		return time.Unix(*o.SourceDateEpoch, 0).UTC()
+	}
+	if t := c.Created.Time; t.Unix() > 0 {
+		return t.UTC()
+	}
+	return time.Unix(0, 0).UTC()
+}
+
+// decideAccounts says who the image runs as, and writes the lines that passwd
+// and group lack for it.
+func (pl *planner) decideAccounts() error {
+	u, a, err := pl.decideUser()
+	if err != nil {
+		return err
+	}
+	pl.plan.User = u
+	for _, g := range u.accountFiles(a) {
+		pl.keep.generated[g.Path] = g
+	}
+	return nil
+}
+
+// placeGenerated completes what pare writes and makes the directories that it
+// needs where the source has none.
+func (pl *planner) placeGenerated() error {
+	for _, p := range sortedKeys(pl.keep.generated) {
+		g := pl.keep.generated[p]
+		g.Path = pl.realPath(p)
+		if g.Reason.Rule != "package-database" && pl.user.drops(g.Path, false) {
+			pl.keep.dropped[g.Path] = "drop"
+			continue
+		}
+		g.complete(pl.tree, pl.created)
+		pl.written[g.Path] = g
+		pl.keep.reasons[g.Path] = append([]Reason{g.Reason}, pl.keep.reasons[g.Path]...)
+		pl.placeParents(g.Path)
+	}
+	return nil
+}
+
+// realPath is p with the symlinks of its directory followed, as a process
+// would that writes to p.
+func (pl *planner) realPath(p string) string {
+	dir, name := p[:strings.LastIndexByte(p, '/')], p[strings.LastIndexByte(p, '/')+1:]
+	if r, err := pl.tree.Resolve(dir + "/."); err == nil && r.Entry.Type == layers.Directory {
+		return strings.TrimSuffix(r.Entry.Path, "/") + "/" + name
+	}
+	return p
+}
+
+// placeParents keeps the directories above p, and makes those that the source
+// does not have.
+func (pl *planner) placeParents(p string) {
+	child := p
+	for dir := parentOf(p); ; dir = parentOf(dir) {
+		r := Reason{Rule: "parent", From: child}
+		e, ok := pl.tree.Lookup(dir)
+		if ok && e.Type == layers.Directory || dir == "/" {
+			pl.keep.Add(dir, r)
+		} else if _, made := pl.written[dir]; !made {
+			pl.written[dir] = Generated{Path: dir, Header: layers.Header{Type: layers.Directory, Mode: 0o755, ModTime: pl.created}, Reason: r}
+			pl.keep.reasons[dir] = []Reason{r}
+		}
+		if dir == "/" {
+			return
+		}
+		child = dir
+	}
+}
+
+func parentOf(p string) string {
+	if i := strings.LastIndexByte(p, '/'); i > 0 {
+		return p[:i]
+	}
+	return "/"
+}
+
+// keptPaths are all paths of the output, sorted.
+func (pl *planner) keptPaths() []string {
+	paths := make([]string, 0, len(pl.keep.reasons))
+	for p := range pl.keep.reasons {
+		paths = append(paths, p)
+	}
+	slices.Sort(paths)
+	return paths
+}
+
+// fromSource returns the source's entry that the output keeps at p; false
+// when pare writes it itself.
+func (pl *planner) fromSource(p string) (*layers.Entry, bool) {
+	if _, ok := pl.written[p]; ok {
+		return nil, false
+	}
+	return pl.tree.Lookup(p)
+}

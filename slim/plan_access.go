@@ -1,0 +1,93 @@
+package slim
+
+import (
+	"fmt"
+
+	"github.com/pare-image/pare/layers"
+	"github.com/pare-image/pare/slim/profile"
+)
+
+// checkAccess finds what the user cannot read, run or reach: an error for
+// what the workload or another kept file needs, a warning for the rest.
+func (pl *planner) checkAccess() error {
+	if pl.plan.User.UID == 0 {
+		return nil
+	}
+	for _, p := range pl.keptPaths() {
+		if e, ok := pl.fromSource(p); ok {
+			pl.checkEntry(e)
+		}
+	}
+	return nil
+}
+
+func (pl *planner) checkEntry(e *layers.Entry) {
+	want, needed := pl.wanted(e)
+	if want == 0 && !needed {
+		return
+	}
+	at, ok := pl.blocked(e, want)
+	if !ok {
+		return
+	}
+	f := Finding{
+		Name: FindingUnreadable, Severity: SeverityError, Path: e.Path,
+		Text: fmt.Sprintf("user %d:%d cannot %s it: %s is %s, owner %d:%d", pl.plan.User.UID, pl.plan.User.GID,
+			map[bool]string{true: "run", false: "read"}[want == permExec], quoted(at.Path), octal(at.Mode), at.UID, at.GID),
+		Next: fmt.Sprintf("give it to the user with --own %s, run as root with --user 0:0, or, if only root's part of the start needs it, --allow %s", quoted(at.Path), FindingUnreadable),
+	}
+	if !needed {
+		f.Severity = SeverityWarning
+	}
+	pl.finding(f)
+}
+
+// wanted is what the user must be able to do with e, and whether the profile,
+// the config, or another kept file says so.
+func (pl *planner) wanted(e *layers.Entry) (want uint32, needed bool) {
+	a := pl.touched(e.Path)
+	switch e.Type {
+	case layers.Directory:
+		if a != nil && a.Has(profile.List) {
+			want = permRead
+		}
+		if a != nil && a.Has(profile.Chdir) {
+			want |= permExec
+		}
+		return want, want != 0
+	case layers.Regular:
+	default:
+		return 0, false
+	}
+	if a != nil && a.Has(profile.Exec) {
+		want, needed = permExec, true
+	}
+	if a != nil && a.Has(profile.Open) {
+		return want | permRead, true
+	}
+	for _, r := range pl.keep.Reasons(e.Path) {
+		switch r.Rule {
+		case "elf", "cpu-dispatch":
+			return permRead, true
+		case "script":
+			return permExec, true
+		case "app-dir", "config", "keep", "package":
+			want |= permRead
+		}
+	}
+	return want, needed
+}
+
+// blocked returns the first entry on the way to e, or e itself, that the user
+// may not pass or use; false when there is none.
+func (pl *planner) blocked(e *layers.Entry, want uint32) (*layers.Entry, bool) {
+	for i := 1; i < len(e.Path); i++ {
+		if e.Path[i] != '/' {
+			continue
+		}
+		if dir, ok := pl.tree.Lookup(e.Path[:i]); ok && !pl.may(dir, permExec) {
+			return dir, true
+		}
+	}
+	return e, !pl.may(e, want)
+}

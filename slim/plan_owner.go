@@ -1,0 +1,210 @@
+package slim
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/pare-image/pare/layers"
+	"github.com/pare-image/pare/slim/profile"
+)
+
+// decideOwners gives the user what it must be able to write: what is asked
+// for by name, and state that the workload was seen to write. What it wrote
+// elsewhere and cannot write now is a finding, never a silent change.
+func (pl *planner) decideOwners() error {
+	if pl.plan.User.UID == 0 {
+		return nil
+	}
+	for _, p := range pl.options.Own {
+		if err := pl.own(p); err != nil {
+			return err
+		}
+	}
+	for i := range pl.profile.Accesses {
+		a := &pl.profile.Accesses[i]
+		if !a.Exists || mounted(a.Path) || a.Resolved != "" && mounted(a.Resolved) {
+			continue
+		}
+		for _, e := range pl.writes(a) {
+			pl.letWrite(e, a)
+		}
+	}
+	pl.plan.Ownership = pl.ownership()
+	return nil
+}
+
+// own gives a path and all kept paths below it to the user.
+func (pl *planner) own(p string) error {
+	res, err := pl.tree.Resolve(path.Clean("/" + p))
+	if err != nil {
+		return fmt.Errorf("%w: own %q: the image has no such path", ErrRules, p)
+	}
+	r := Reason{Rule: "own", From: "option:own"}
+	for _, kept := range pl.keptPaths() {
+		if e, ok := pl.fromSource(kept); ok && below(kept, res.Entry.Path) {
+			pl.give(e, r)
+		}
+	}
+	return nil
+}
+
+// writes are the entries that an access changed: a file that was written, a
+// directory in which a name was made, removed or replaced. What the run made
+// is not in the image and has no entry.
+func (pl *planner) writes(a *profile.Access) []*layers.Entry {
+	var out []*layers.Entry
+	res, err := pl.tree.Resolve(a.Path)
+	if err == nil && a.Has(profile.Write) && pl.keep.Has(res.Entry.Path) {
+		out = append(out, res.Entry)
+	}
+	if a.Has(profile.Delete, profile.Rename) || a.Has(profile.Create) && err != nil {
+		if dir, derr := pl.tree.Resolve(pl.parentOfWritten(a.Path, res)); derr == nil && dir.Entry.Type == layers.Directory {
+			out = append(out, dir.Entry)
+		}
+	}
+	return out
+}
+
+// parentOfWritten is the directory in which the access made or removed a
+// name: behind a dangling symlink, that of its target.
+func (pl *planner) parentOfWritten(p string, res layers.Resolution) string {
+	if res.Missing != "" && len(res.Links) > 0 {
+		if link, err := pl.tree.ResolveLink(p); err == nil && link.Entry.Type == layers.Symlink {
+			return path.Dir(res.Missing)
+		}
+	}
+	return path.Dir(p)
+}
+
+// letWrite makes sure that the user can write e, if that is state.
+func (pl *planner) letWrite(e *layers.Entry, a *profile.Access) {
+	if _, pares := pl.written[e.Path]; pares || pl.may(e, permWrite) {
+		return
+	}
+	r := Reason{Rule: "state", From: a.Path, Note: note(a)}
+	if pl.isState(e) {
+		pl.give(e, r)
+		return
+	}
+	if isByteCode(a.Path) {
+		return
+	}
+	pl.finding(Finding{
+		Name: FindingCannotWrite, Severity: SeverityError, Path: e.Path,
+		Text: fmt.Sprintf("the workload changed %s (%s); user %d:%d cannot (%s, owner %d:%d)",
+			quoted(a.Path), note(a), pl.plan.User.UID, pl.plan.User.GID, octal(e.Mode), e.UID, e.GID),
+		Next: fmt.Sprintf("give it to the user with --own %s, mount a volume there, run as root with --user 0:0, or, if the program does without, --allow %s", quoted(e.Path), FindingCannotWrite),
+	})
+}
+
+// isByteCode says that a write is a cache of compiled code beside its source:
+// programs do without.
+func isByteCode(p string) bool {
+	return path.Base(path.Dir(p)) == "__pycache__" || path.Base(p) == "__pycache__" || strings.HasSuffix(p, ".pyc")
+}
+
+// isState says that a program's state is kept at e: in a volume, or below the
+// directories that hier(7) has for it. A directory that holds kept files
+// which nobody wrote holds code or configuration as well, and is none.
+func (pl *planner) isState(e *layers.Entry) bool {
+	if slices.ContainsFunc(pl.config.volumes, func(v string) bool { return pl.inDir(e.Path, v) }) {
+		return true
+	}
+	if !slices.ContainsFunc(stateDirs, func(d string) bool { return pl.inDir(e.Path, d) }) {
+		return false
+	}
+	if e.Path == "/var/lib" {
+		return false // what is in it belongs to many
+	}
+	return e.Type != layers.Directory || !pl.holdsUnwritten(e)
+}
+
+var stateDirs = []string{"/run", "/var/cache", "/var/lib", "/var/log", "/var/run", "/var/spool"}
+
+// inDir says that p, a path of the tree, is in what dir names there.
+func (pl *planner) inDir(p, dir string) bool {
+	res, err := pl.tree.Resolve(path.Clean("/" + dir))
+	return err == nil && below(p, res.Entry.Path)
+}
+
+// holdsUnwritten says that a kept file below dir was not written by the workload.
+func (pl *planner) holdsUnwritten(dir *layers.Entry) bool {
+	for _, e := range pl.tree.Children(dir.Path) {
+		if !pl.keep.Has(e.Path) {
+			continue
+		}
+		if e.Type == layers.Directory {
+			if pl.holdsUnwritten(e) {
+				return true
+			}
+			continue
+		}
+		if a := pl.touched(e.Path); e.Type == layers.Regular && (a == nil || !a.Has(profile.Write, profile.Create, profile.Rename, profile.Delete)) {
+			return true
+		}
+	}
+	return false
+}
+
+// give makes the user the owner of e and of all its names.
+func (pl *planner) give(e *layers.Entry, r Reason) {
+	u := pl.plan.User
+	if e.UID == u.UID && e.GID == u.GID {
+		return
+	}
+	for _, p := range e.Paths() {
+		if _, done := pl.owners[p]; done || !pl.keep.Has(p) {
+			continue
+		}
+		pl.owners[p] = Ownership{Path: p, OldUID: e.UID, OldGID: e.GID, UID: u.UID, GID: u.GID, Reason: r}
+	}
+}
+
+func (pl *planner) ownership() []Ownership {
+	var out []Ownership
+	for _, p := range sortedKeys(pl.owners) {
+		out = append(out, pl.owners[p])
+	}
+	return out
+}
+
+// owned is e's header with the plan's change of owner.
+func (pl *planner) owned(p string, h layers.Header) layers.Header {
+	if o, ok := pl.owners[p]; ok {
+		h.UID, h.GID = o.UID, o.GID
+	}
+	return h
+}
+
+// What a process asks of a file; the bits of one class of its mode.
+const (
+	permExec  = 1
+	permWrite = 2
+	permRead  = 4
+)
+
+// may says whether the user has all of want on e by owner, group and mode.
+// Access control lists are not looked at: none is taken to grant anything.
+func (pl *planner) may(e *layers.Entry, want uint32) bool {
+	if e.Type == layers.Directory && want&permWrite != 0 {
+		want |= permExec
+	}
+	return pl.plan.User.may(pl.owned(e.Path, e.Header), want)
+}
+
+// may is path_resolution(7), "Permissions".
+func (u User) may(h layers.Header, want uint32) bool {
+	switch {
+	case u.UID == 0:
+		return true
+	case h.UID == u.UID:
+		return h.Mode>>6&want == want
+	case u.inGroup(h.GID):
+		return h.Mode>>3&want == want
+	}
+	return h.Mode&want == want
+}
+
+func octal(mode uint32) string { return fmt.Sprintf("%04o", mode) }

@@ -1,0 +1,71 @@
+package slim
+
+import (
+	"strings"
+
+	"github.com/pare-image/pare/layers"
+	"github.com/pare-image/pare/layers/pkgdb"
+)
+
+// decideDatabase writes the package database of what is kept. An image whose
+// database cannot be filtered must not come out without one: scanners would
+// find nothing.
+func (pl *planner) decideDatabase() error {
+	pl.databases = pl.packages.Filter(pl.keep.Has)
+	for _, f := range pl.databases.Files {
+		pl.keep.generated[f.Path] = pl.databaseFile(f)
+	}
+	for _, p := range pl.databases.Packages {
+		pl.plan.Packages = append(pl.plan.Packages, Package{Name: p.Name, Arch: p.Arch, Version: p.Version})
+	}
+	if u := pl.packages.Unsupported; len(u) > 0 {
+		pl.finding(Finding{
+			Name: FindingPackageDatabase, Severity: SeverityError, Path: u[0],
+			Text: "this database (" + strings.Join(u, ", ") + ") cannot be filtered yet; the slim image would show scanners no packages at all",
+			Next: "if scanners are told by other means, allow it with --allow " + FindingPackageDatabase,
+		})
+	}
+	return nil
+}
+
+func (pl *planner) databaseFile(f pkgdb.File) Generated {
+	g := Generated{
+		Path: f.Path, Header: layers.Header{Type: layers.Regular, Mode: 0o644}, Content: f.Content,
+		Reason: Reason{Rule: "package-database"}, Like: f.Like, Package: f.Package,
+	}
+	if f.Package != "" && len(f.Covers) > 0 {
+		g.Reason.From = f.Covers[0]
+		g.Layers = pl.layersOf(f.Covers)
+	}
+	return g
+}
+
+// layersOf are the source layers that provide some of paths, ascending.
+func (pl *planner) layersOf(paths []string) []int {
+	seen := map[int]bool{}
+	for _, p := range paths {
+		if e, ok := pl.tree.Lookup(p); ok {
+			seen[e.Inode.Layer] = true
+		}
+	}
+	return sortedKeys(seen)
+}
+
+// listIn is a package's file list as it stands in the output of one source
+// layer: of the files that it and lower ones provide, so that its bytes do
+// not depend on layers above.
+func (pl *planner) listIn(g Generated, layer int) []byte {
+	if layer == g.Layers[len(g.Layers)-1] {
+		return g.Content
+	}
+	below := func(p string) bool {
+		e, ok := pl.fromSource(p)
+		return ok && pl.keep.Has(p) && e.Inode.Layer <= layer
+	}
+	for _, f := range pl.packages.PackageFiles(g.Package, below) {
+		if f.Path == g.Path {
+			return f.Content
+		}
+	}
+	return g.Content
+}

@@ -1,0 +1,72 @@
+package slim
+
+import (
+	"path"
+	"strings"
+
+	"github.com/pare-image/pare/slim/profile"
+)
+
+// ruleAccess keeps what the profile saw exist, with every symlink and
+// directory on its way, and the directories in which the workload made
+// files. Paths in file systems that the runtime mounts are not the image's.
+var ruleAccess = rule{name: "access", seed: func(s *selection) {
+	for i := range s.profile.Accesses {
+		a := &s.profile.Accesses[i]
+		if mounted(a.Path) {
+			continue
+		}
+		r := Reason{Rule: "access", Note: note(a)}
+		if a.Exists && onlyLink(a) {
+			s.addLink(a.Path, r)
+		} else if a.Exists {
+			s.add(a.Path, r)
+			if a.Resolved != "" && !mounted(a.Resolved) {
+				s.add(a.Resolved, r)
+			}
+		}
+		if a.Has(profile.Create, profile.Rename, profile.Delete) {
+			s.addDirOf(a, r)
+		}
+	}
+}}
+
+// addDirOf keeps the directory in which a file was made, if the image has it.
+func (s *selection) addDirOf(a *profile.Access, r Reason) {
+	if res, err := s.tree.Resolve(path.Dir(a.Path)); err == nil && res.Entry.Path != "/" {
+		s.add(path.Dir(a.Path), r)
+	}
+}
+
+// onlyLink says that a symlink was looked at and never followed.
+func onlyLink(a *profile.Access) bool {
+	for _, k := range a.Kinds {
+		if k != profile.Readlink && k != profile.Delete {
+			return false
+		}
+	}
+	return true
+}
+
+// mounted says that a path lies where runtimes mount file systems of the kernel.
+func mounted(p string) bool {
+	for _, dir := range []string{"/proc", "/sys", "/dev"} {
+		if below(p, dir) {
+			return true
+		}
+	}
+	return false
+}
+
+// note says in what ways and by whom a path was used.
+func note(a *profile.Access) string {
+	var ks []string
+	for _, k := range a.Kinds {
+		ks = append(ks, string(k))
+	}
+	n := strings.Join(ks, ",")
+	if len(a.By) > 0 {
+		n += " by " + a.By[0]
+	}
+	return n
+}

@@ -1,0 +1,83 @@
+package slim
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/pare-image/pare/layers"
+)
+
+// ruleAppDir is granularity auto for code that no package owns: an
+// application directory of which a file was touched comes whole, as if it
+// were one package. Files in it that a package owns are left to the package.
+var ruleAppDir = rule{name: "app-dir", seed: func(s *selection) {
+	if s.options.Granularity == GranularityFile {
+		return
+	}
+	done := map[string]bool{}
+	for _, p := range s.touchedIn {
+		root := s.appRoot(p)
+		if root == "" || done[root] || !s.isAppFile(p) {
+			continue
+		}
+		done[root] = true
+		s.addTree(root, Reason{Rule: "app-dir", From: p}, func(e *layers.Entry) bool {
+			_, owned := s.packages.Owner(e.Path)
+			return owned || e.Type == layers.Directory && slices.Contains(notApplication, e.Name())
+		})
+	}
+}}
+
+// notApplication are directories of version control, which no program of an
+// application reads.
+var notApplication = []string{".git", ".hg", ".svn"}
+
+// isAppFile says that p is a regular file that no package owns.
+func (s *selection) isAppFile(p string) bool {
+	e, ok := s.tree.Lookup(p)
+	if !ok || e.Type != layers.Regular {
+		return false
+	}
+	_, owned := s.packages.Owner(p)
+	return !owned
+}
+
+func (s *selection) appRoot(p string) string { return appRoot(p, s.config.workingDir) }
+
+// appRoot is the application directory that p is in: the working directory,
+// else one level below the directories that are meant for applications, else
+// a top-level directory that the FHS does not know. "" when p is in none;
+// state (/var/lib) and the system's directories never are one.
+func appRoot(p, workingDir string) string {
+	wd := path.Clean("/" + workingDir)
+	if below(p, wd) && mayBeApp(wd) {
+		return wd
+	}
+	parts := strings.Split(strings.TrimPrefix(p, "/"), "/")
+	for _, parent := range []string{"/opt", "/srv", "/home", "/var/www", "/usr/local/lib", "/usr/local/share", "/usr/src"} {
+		if depth := strings.Count(parent, "/"); below(p, parent) && len(parts) > depth+1 {
+			return "/" + path.Join(parts[:depth+1]...)
+		}
+	}
+	if len(parts) > 1 && !slices.Contains(fhs, parts[0]) {
+		return "/" + parts[0]
+	}
+	return ""
+}
+
+// fhs are the top-level directories of hier(7) and of usr-merge.
+var fhs = []string{
+	"bin", "boot", "dev", "etc", "home", "lib", "lib32", "lib64", "libx32", "lost+found", "media", "mnt", "opt",
+	"proc", "root", "run", "sbin", "srv", "sys", "tmp", "usr", "var",
+}
+
+// mayBeApp says that a working directory can be taken for an application's:
+// it lies below one of the FHS that is meant for it, or outside the FHS.
+func mayBeApp(dir string) bool {
+	if dir == "/" {
+		return false
+	}
+	top := strings.Split(dir, "/")[1]
+	return !slices.Contains(fhs, top) || appRoot(dir+"/x", "/") != ""
+}

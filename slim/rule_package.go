@@ -1,0 +1,31 @@
+package slim
+
+// rulePackage is granularity package: a Debian package of which the profile
+// or the config named a file comes whole, and so do the packages that it
+// depends on.
+var rulePackage = rule{name: "package", seed: func(s *selection) {
+	if s.options.Granularity != GranularityPackage {
+		return
+	}
+	done := map[string]bool{}
+	for _, p := range s.touchedIn {
+		owner, ok := s.packages.Owner(p)
+		if !ok || done[owner.ID()] {
+			continue
+		}
+		done[owner.ID()] = true
+		s.addPaths(owner.Paths(), Reason{Rule: "package", From: p})
+		for _, dep := range s.packages.Depends(owner) {
+			if !done[dep.ID()] {
+				done[dep.ID()] = true
+				s.addPaths(dep.Paths(), Reason{Rule: "package", From: p, Note: owner.ID() + " depends on " + dep.ID()})
+			}
+		}
+	}
+}}
+
+func (s *selection) addPaths(paths []string, r Reason) {
+	for _, p := range paths {
+		s.add(p, r)
+	}
+}

@@ -1,0 +1,371 @@
+package slim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/pare-image/pare/layers"
+	"github.com/pare-image/pare/layers/elfdeps"
+	"github.com/pare-image/pare/layers/pkgdb"
+	"github.com/pare-image/pare/slim/profile"
+)
+
+// selection is the state of one Select: what rules look at and add to.
+type selection struct {
+	tree     *layers.Tree
+	config   configView
+	profile  *profile.Profile
+	options  Options
+	user     *patterns
+	packages *pkgdb.DB
+	libs     *elfdeps.Resolver
+	keep     *KeepSet
+
+	queue     []*layers.Entry
+	touchedBy map[string]*profile.Access // entries that the profile saw
+	touchedIn []string                   // their paths, sorted
+	excluded  map[string]string          // paths that never come from the source, with the rule
+	elfSeen   map[string]bool
+}
+
+// Select computes the closure of profile and options over the tree.
+func Select(ctx context.Context, t *layers.Tree, p *profile.Profile, o Options) (*KeepSet, error) {
+	s, err := newSelection(t, p, o)
+	if err != nil {
+		return nil, fmt.Errorf("selecting files: %w", err)
+	}
+	if len(s.touchedIn) == 0 {
+		return nil, fmt.Errorf("%w: record the image while it does its work", ErrEmptyProfile)
+	}
+	if err := s.run(ctx, rules()); err != nil {
+		return nil, err
+	}
+	return s.keep, nil
+}
+
+func newSelection(t *layers.Tree, p *profile.Profile, o Options) (*selection, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	s := &selection{tree: t, config: viewConfig(t.Config()), profile: p, options: o, keep: newKeepSet(), elfSeen: map[string]bool{}}
+	s.keep.selection = s
+	if s.user, err = parsePatterns(o); err != nil {
+		return nil, err
+	}
+	if s.packages, err = pkgdb.Read(t); err != nil {
+		return nil, err
+	}
+	s.libs = elfdeps.NewResolver(elfTree{t})
+	s.exclude()
+	s.touch()
+	return s, nil
+}
+
+// exclude names what is never carried over: the package database, which is
+// written anew, and SBOM files, which describe what the source was.
+func (s *selection) exclude() {
+	s.excluded = map[string]string{}
+	for _, p := range s.packages.DatabasePaths() {
+		s.excluded[p] = "package-database"
+	}
+	for e := range s.tree.All() {
+		if e.Type != layers.Directory && isSBOM(e.Path) {
+			s.excluded[e.Path] = "source-sbom"
+		}
+	}
+}
+
+// isSBOM tells an SBOM by its name, as scanners do.
+func isSBOM(p string) bool {
+	name := strings.ToLower(path.Base(p))
+	if strings.Contains(name, ".spdx.") || strings.HasSuffix(name, ".spdx") || strings.Contains(name, ".cdx.") {
+		return true
+	}
+	stem, ext, _ := strings.Cut(name, ".")
+	return (stem == "sbom" || stem == "bom") && (ext == "json" || ext == "xml") || strings.HasPrefix(p, "/var/lib/db/sbom/")
+}
+
+// touch finds the entries that the profile's accesses mean.
+func (s *selection) touch() {
+	s.touchedBy = map[string]*profile.Access{}
+	for i := range s.profile.Accesses {
+		a := &s.profile.Accesses[i]
+		if !a.Exists {
+			continue
+		}
+		for _, p := range []string{a.Path, a.Resolved} {
+			if p == "" {
+				continue
+			}
+			r, err := s.tree.Resolve(p)
+			for _, l := range r.Links {
+				s.touched1(l, a)
+			}
+			if err == nil && r.Entry.Path != "/" {
+				s.touched1(r.Entry.Path, a)
+			}
+		}
+	}
+	slices.Sort(s.touchedIn)
+}
+
+func (s *selection) touched1(p string, a *profile.Access) {
+	if _, ok := s.touchedBy[p]; !ok {
+		s.touchedBy[p] = a
+		s.touchedIn = append(s.touchedIn, p)
+	}
+}
+
+// run takes the rules to their fixpoint.
+func (s *selection) run(ctx context.Context, rs []rule) error {
+	for _, r := range rs {
+		if r.seed != nil {
+			r.seed(s)
+		}
+	}
+	for {
+		if err := s.visitAll(ctx, rs); err != nil {
+			return err
+		}
+		before := s.keep.Len()
+		for _, r := range rs {
+			if r.settle != nil {
+				r.settle(s)
+			}
+		}
+		if s.keep.Len() == before {
+			break
+		}
+	}
+	for _, r := range rs {
+		if r.finish != nil {
+			r.finish(s)
+		}
+	}
+	return nil
+}
+
+func (s *selection) visitAll(ctx context.Context, rs []rule) error {
+	for len(s.queue) > 0 {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		e := s.queue[0]
+		s.queue = s.queue[1:]
+		for _, r := range rs {
+			if r.visit != nil {
+				r.visit(s, e)
+			}
+		}
+	}
+	return nil
+}
+
+// add keeps path: every symlink on its way, the directories, and what it
+// names in the end. Where nothing is, what exists of the way is kept, and add
+// reports false.
+func (s *selection) add(p string, r Reason) bool {
+	res, err := s.tree.Resolve(p)
+	return s.addResolved(res, err, r)
+}
+
+// addLink is add without following the last component.
+func (s *selection) addLink(p string, r Reason) bool {
+	res, err := s.tree.ResolveLink(p)
+	return s.addResolved(res, err, r)
+}
+
+func (s *selection) addResolved(res layers.Resolution, err error, r Reason) bool {
+	found := err == nil && res.Entry != nil
+	for _, l := range res.Links {
+		e, ok := s.tree.Lookup(l)
+		if !ok {
+			continue
+		}
+		if found {
+			s.put(e, Reason{Rule: "link", From: res.Entry.Path})
+		} else {
+			s.put(e, r)
+		}
+	}
+	if found {
+		s.put(res.Entry, r)
+		return true
+	}
+	if errors.Is(err, fs.ErrNotExist) && res.Missing != "" {
+		s.addExisting(path.Dir(res.Missing), r)
+	}
+	return false
+}
+
+// addExisting keeps the directory of a name that does not exist, so that a
+// program can make it there.
+func (s *selection) addExisting(dir string, r Reason) {
+	if e, ok := s.tree.Lookup(dir); ok && dir != "/" {
+		s.put(e, r)
+	}
+}
+
+// addTree keeps what p names and everything below it, but what skip takes.
+func (s *selection) addTree(p string, r Reason, skip func(*layers.Entry) bool) {
+	if !s.add(p, r) {
+		return
+	}
+	res, err := s.tree.Resolve(p)
+	if err != nil {
+		return
+	}
+	s.addBelow(res.Entry, r, skip)
+}
+
+func (s *selection) addBelow(dir *layers.Entry, r Reason, skip func(*layers.Entry) bool) {
+	for _, e := range s.tree.Children(dir.Path) {
+		if skip != nil && skip(e) {
+			continue
+		}
+		s.put(e, r)
+		if e.Type == layers.Symlink {
+			s.add(e.Path, Reason{Rule: "link", From: e.Path})
+		}
+		s.addBelow(e, r, skip)
+	}
+}
+
+// put keeps one entry and the directories above it.
+func (s *selection) put(e *layers.Entry, r Reason) {
+	if rule, out := s.excluded[e.Path]; out {
+		s.keep.dropped[e.Path] = rule
+		return
+	}
+	if s.user.drops(e.Path, e.Type == layers.Directory) {
+		s.droppedByUser(e, r)
+		return
+	}
+	if !s.keep.Add(e.Path, r) {
+		return
+	}
+	s.queue = append(s.queue, e)
+	if e.Path == "/" {
+		return
+	}
+	if parent, ok := s.tree.Lookup(path.Dir(e.Path)); ok && !s.keep.Has(parent.Path) {
+		s.put(parent, Reason{Rule: "parent", From: e.Path})
+	}
+}
+
+// droppedByUser notes what a user's rule takes out. What an ELF file, a
+// script, the config or the profile needs is a finding.
+func (s *selection) droppedByUser(e *layers.Entry, r Reason) {
+	if _, ok := s.keep.dropped[e.Path]; ok {
+		return
+	}
+	s.keep.dropped[e.Path] = "drop"
+	switch r.Rule {
+	case "elf", "script", "config", "access", "cpu-dispatch":
+		s.finding(Finding{
+			Name: FindingUnsafeDrop, Severity: SeverityError, Path: e.Path,
+			Text: fmt.Sprintf("a drop rule takes out what %s needs (%s)", orProfile(r.From), r.Rule),
+			Next: "narrow the pattern, or allow it with --allow " + FindingUnsafeDrop,
+		})
+	}
+}
+
+func orProfile(from string) string {
+	if from == "" {
+		return "the recorded workload"
+	}
+	return from
+}
+
+// touched returns the access that saw this entry exist; nil for none.
+func (s *selection) touched(p string) *profile.Access { return s.touchedBy[p] }
+
+// firstTouched returns the first touched path that match takes, "" for none.
+func (s *selection) firstTouched(match func(string) bool) string {
+	for _, p := range s.touchedIn {
+		if match(p) {
+			return p
+		}
+	}
+	return ""
+}
+
+// touchedUnder returns the first touched path at or below dir.
+func (s *selection) touchedUnder(dir string) string {
+	i, _ := slices.BinarySearch(s.touchedIn, dir)
+	for ; i < len(s.touchedIn) && strings.HasPrefix(s.touchedIn[i], dir); i++ {
+		if below(s.touchedIn[i], dir) {
+			return s.touchedIn[i]
+		}
+	}
+	return ""
+}
+
+// below says that p is dir or inside it.
+func below(p, dir string) bool {
+	return p == dir || dir == "/" || strings.HasPrefix(p, dir) && p[len(dir)] == '/'
+}
+
+// read returns a small file's content, following symlinks; nil when there is
+// none or it is over 4 MiB.
+func (s *selection) read(p string) []byte { return elfTree{s.tree}.ReadFile(p) }
+
+func (s *selection) risk(name, p, text string) {
+	s.keep.risks = append(s.keep.risks, Risk{Name: name, Path: p, Text: text})
+}
+
+func (s *selection) finding(f Finding) { s.keep.findings = append(s.keep.findings, f) }
+
+// generate has pare write a file, in place of the source's if that has one.
+func (s *selection) generate(g Generated) { s.keep.generated[g.Path] = g }
+
+// elfTree is the tree as package elfdeps wants it.
+type elfTree struct{ t *layers.Tree }
+
+const maxRead = 4 << 20
+
+func (e elfTree) ResolveFile(p string) (string, bool) {
+	r, err := e.t.Resolve(p)
+	if err != nil || r.Entry.Type != layers.Regular {
+		return "", false
+	}
+	return r.Entry.Path, true
+}
+
+func (e elfTree) ELF(final string) *elfdeps.Info {
+	entry, ok := e.t.Lookup(final)
+	if !ok || entry.Type != layers.Regular {
+		return nil
+	}
+	return entry.Sniff().ELF
+}
+
+func (e elfTree) ReadFile(p string) []byte {
+	r, err := e.t.Resolve(p)
+	if err != nil || r.Entry.Type != layers.Regular {
+		return nil
+	}
+	b, err := e.t.ReadContent(r.Entry.Inode, maxRead)
+	if err != nil {
+		return nil
+	}
+	return b
+}
+
+func (e elfTree) ReadDir(p string) []string {
+	r, err := e.t.Resolve(p)
+	if err != nil {
+		return nil
+	}
+	var names []string
+	for _, k := range e.t.Children(r.Entry.Path) {
+		names = append(names, k.Name())
+	}
+	return names
+}

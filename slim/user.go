@@ -1,0 +1,253 @@
+package slim
+
+import (
+	"bytes"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/pare-image/pare/slim/profile"
+)
+
+// User is who the slim image runs as.
+type User struct {
+	UID    int    `json:"uid"`
+	GID    int    `json:"gid"`
+	Groups []int  `json:"groups,omitempty"` // supplementary, by the group file
+	Name   string `json:"name,omitempty"`
+	Home   string `json:"home"`
+	From   string `json:"from"` // how it was decided, for people
+	// Added says that passwd or group got a line for it.
+	Added bool `json:"added,omitempty"`
+}
+
+// nobodyElse is the user and group of images that never said one: the number
+// that distroless images use.
+const nobodyElse = 65532
+
+// accounts is what passwd and group say.
+type accounts struct {
+	users  []account
+	groups []account
+	passwd []byte
+	group  []byte
+}
+
+type account struct {
+	name    string
+	id, gid int
+	home    string
+	members []string
+}
+
+func (s *selection) accounts() accounts {
+	a := accounts{passwd: s.read(passwdFile), group: s.read(groupFile)}
+	for _, f := range colonLines(a.passwd, 7) {
+		uid, err1 := strconv.Atoi(f[2])
+		gid, err2 := strconv.Atoi(f[3])
+		if err1 == nil && err2 == nil {
+			a.users = append(a.users, account{name: f[0], id: uid, gid: gid, home: f[5]})
+		}
+	}
+	for _, f := range colonLines(a.group, 4) {
+		if gid, err := strconv.Atoi(f[2]); err == nil {
+			a.groups = append(a.groups, account{name: f[0], id: gid, members: strings.Split(f[3], ",")})
+		}
+	}
+	return a
+}
+
+func colonLines(b []byte, fields int) [][]string {
+	var out [][]string
+	for line := range strings.Lines(string(b)) {
+		if f := strings.Split(strings.TrimRight(line, "\n"), ":"); len(f) == fields {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+func find(list []account, match func(account) bool) (account, bool) {
+	for _, a := range list {
+		if match(a) {
+			return a, true
+		}
+	}
+	return account{}, false
+}
+
+func (a accounts) byID(uid int) (account, bool) {
+	return find(a.users, func(u account) bool { return u.id == uid })
+}
+
+func (a accounts) groupByID(gid int) (account, bool) {
+	return find(a.groups, func(g account) bool { return g.id == gid })
+}
+
+// decideUser says who the image runs as: the option, the config's user as a
+// number, the user that the workload dropped to, or a new one.
+func (s *selection) decideUser() (User, accounts, error) {
+	a := s.accounts()
+	u, err := s.chooseUser(a)
+	if err != nil {
+		return u, a, err
+	}
+	s.describeUser(&u, a)
+	return u, a, nil
+}
+
+func (s *selection) chooseUser(a accounts) (User, error) {
+	if s.options.User != "" {
+		u, err := parseUser(s.options.User, a, true)
+		u.From = "asked for"
+		return u, err
+	}
+	if s.config.user != "" {
+		u, err := parseUser(s.config.user, a, false)
+		if err != nil {
+			return u, err
+		}
+		if u.UID != 0 {
+			u.From = fmt.Sprintf("the image's user %q", s.config.user)
+			return u, nil
+		}
+	}
+	if u, ok := s.droppedTo(a); ok {
+		return u, nil
+	}
+	id := nobodyElse
+	for taken := true; taken; id++ {
+		_, user := a.byID(id)
+		_, group := a.groupByID(id)
+		taken = user || group
+	}
+	id--
+	return User{UID: id, GID: id, From: "the image ran as root and the recorded workload dropped to nobody"}, nil
+}
+
+// droppedTo is the one user without privilege that the workload switched to.
+func (s *selection) droppedTo(a accounts) (User, bool) {
+	var to []profile.User
+	for _, u := range s.profile.Users {
+		if u.UID != 0 && (len(to) == 0 || to[len(to)-1].UID != u.UID) {
+			to = append(to, u)
+		}
+	}
+	if len(to) > 1 {
+		s.finding(Finding{
+			Name: FindingSeveralUsers, Severity: SeverityWarning,
+			Text: fmt.Sprintf("the workload switched to %d users; one process tree without privilege can be one", len(to)),
+			Next: "choose with --user UID:GID",
+		})
+	}
+	if len(to) != 1 {
+		return User{}, false
+	}
+	u := User{UID: to[0].UID, GID: to[0].GID, From: "the user that the recorded workload dropped to"}
+	if acc, ok := a.byID(u.UID); ok && u.GID == 0 {
+		u.GID = acc.gid
+	}
+	return u, true
+}
+
+// parseUser reads "user[:group]", names or numbers; with numeric, numbers only.
+func parseUser(text string, a accounts, numeric bool) (User, error) {
+	user, group, hasGroup := strings.Cut(text, ":")
+	u := User{}
+	uid, err := strconv.Atoi(user)
+	acc, known := find(a.users, func(x account) bool { return x.name == user || err == nil && x.id == uid })
+	switch {
+	case err == nil && uid >= 0 && uid <= 1<<31-1:
+		u.UID = uid
+	case known && !numeric:
+		u.UID = acc.id
+	case numeric:
+		return u, fmt.Errorf("%w: user %q; want numbers, UID:GID", ErrRules, text)
+	default:
+		return u, fmt.Errorf("%w: the image's user %q is not in its %s; choose with --user UID:GID", ErrRules, text, passwdFile)
+	}
+	if known {
+		u.GID = acc.gid
+	}
+	if !hasGroup {
+		return u, nil
+	}
+	gid, err := strconv.Atoi(group)
+	g, known := find(a.groups, func(x account) bool { return x.name == group })
+	switch {
+	case err == nil && gid >= 0 && gid <= 1<<31-1:
+		u.GID = gid
+	case known && !numeric:
+		u.GID = g.id
+	default:
+		return u, fmt.Errorf("%w: group of user %q is not known", ErrRules, text)
+	}
+	return u, nil
+}
+
+// describeUser fills in name, groups and home.
+func (s *selection) describeUser(u *User, a accounts) {
+	acc, known := a.byID(u.UID)
+	u.Name, u.Home = acc.name, acc.home
+	for _, g := range a.groups {
+		for _, m := range g.members {
+			if known && m == acc.name && g.id != u.GID {
+				u.Groups = append(u.Groups, g.id)
+			}
+		}
+	}
+	if !known {
+		u.Name, u.Home = "nonroot", "/"
+		if _, taken := find(a.users, func(x account) bool { return x.name == "nonroot" }); taken {
+			u.Name = "u" + strconv.Itoa(u.UID)
+		}
+	}
+	_, knownGroup := a.groupByID(u.GID)
+	u.Added = !known || !knownGroup
+}
+
+// accountFiles are passwd and group with the user's lines, when they lack them.
+func (u User) accountFiles(a accounts) []Generated {
+	var out []Generated
+	r := Reason{Rule: "user", From: "option:user", Note: u.From}
+	if _, ok := a.byID(u.UID); !ok {
+		base := a.passwd
+		if base == nil {
+			base = []byte("root:x:0:0:root:/root:/sbin/nologin\n")
+		}
+		line := fmt.Sprintf("%s:x:%d:%d:%s:%s:/sbin/nologin\n", u.Name, u.UID, u.GID, u.Name, u.Home)
+		out = append(out, generatedText(passwdFile, appendLine(base, line), r))
+	}
+	if _, ok := a.groupByID(u.GID); !ok {
+		base := a.group
+		if base == nil {
+			base = []byte("root:x:0:\n")
+		}
+		name := u.Name
+		if _, taken := find(a.groups, func(x account) bool { return x.name == name }); taken {
+			name = "g" + strconv.Itoa(u.GID)
+		}
+		out = append(out, generatedText(groupFile, appendLine(base, fmt.Sprintf("%s:x:%d:\n", name, u.GID)), r))
+	}
+	return out
+}
+
+func appendLine(b []byte, line string) []byte {
+	b = bytes.Clone(b)
+	if len(b) > 0 && b[len(b)-1] != '\n' {
+		b = append(b, '\n')
+	}
+	return append(b, line...)
+}
+
+func (u User) inGroup(gid int) bool {
+	if u.GID == gid {
+		return true
+	}
+	for _, g := range u.Groups {
+		if g == gid {
+			return true
+		}
+	}
+	return false
+}

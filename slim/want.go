@@ -1,0 +1,89 @@
+package slim
+
+import (
+	"path"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/pare-image/pare/layers"
+	"github.com/pare-image/pare/layers/pkgdb"
+	"github.com/pare-image/pare/slim/profile"
+)
+
+// WantContent is the hint for [layers.Options.Want]: which files a slim with
+// this profile and these options is likely to copy or read. What it misses
+// costs one more read of a layer; what it takes in vain costs disk.
+func WantContent(cfg *v1.ConfigFile, p *profile.Profile, o Options) func(path string, h *layers.Header) bool {
+	w := &wanted{options: o, names: map[string]bool{}, apps: map[string]bool{}, config: viewConfig(cfg)}
+	for _, a := range p.Accesses {
+		for _, name := range []string{a.Path, a.Resolved} {
+			w.note(name)
+		}
+	}
+	for _, argv := range [][]string{w.config.entrypoint, w.config.cmd, w.config.shell, w.config.healthcheck} {
+		for _, arg := range argv {
+			w.note(arg)
+		}
+	}
+	for _, g := range groups {
+		for _, a := range p.Accesses {
+			if a.Exists && g.triggered(a.Path) {
+				w.groups = append(w.groups, g)
+				break
+			}
+		}
+	}
+	return w.want
+}
+
+// wanted holds names without directories: symlinks to directories make a
+// layer's name for a file another one than the profile's.
+type wanted struct {
+	options Options
+	config  configView
+	names   map[string]bool // base names; of libraries, what comes before ".so"
+	apps    map[string]bool // application directories
+	groups  []group
+}
+
+func (w *wanted) note(p string) {
+	if p == "" {
+		return
+	}
+	w.names[stem(p)] = true
+	if app := appRoot(p, w.config.workingDir); app != "" && w.options.Granularity != GranularityFile {
+		w.apps[app] = true
+	}
+}
+
+// stem is a base name without a library's version: libc of libc.so.6.
+func stem(p string) string {
+	name := path.Base(p)
+	if i := strings.Index(name, ".so"); i > 0 && (i+3 == len(name) || name[i+3] == '.') {
+		return name[:i] + ".so"
+	}
+	return name
+}
+
+func (w *wanted) want(p string, _ *layers.Header) bool {
+	if w.names[stem(p)] || pkgdb.IsDatabase(p) {
+		return true
+	}
+	switch path.Dir(p) {
+	case "/etc", "/etc/ld.so.conf.d":
+		return true
+	}
+	if path.Base(p) == "copyright" && strings.HasPrefix(p, "/usr/share/doc/") {
+		return true
+	}
+	if app := appRoot(p, w.config.workingDir); app != "" && w.apps[app] {
+		return true
+	}
+	for _, g := range w.groups {
+		if g.triggered(p) {
+			return true
+		}
+	}
+	return false
+}

@@ -100,12 +100,33 @@ func (t *tracer) record(e event, name string, ks []Kind, p *process, resolved st
 	if resolved != "" && checkPath(resolved) != nil {
 		resolved = ""
 	}
-	a := Access{Path: name, Resolved: resolved, Exists: existed(e.ret), Kinds: slices.Clone(ks), FirstMS: t.offset(e)}
+	a := Access{Path: name, Resolved: resolved, Exists: existed(e.ret), Kinds: done(e.ret, ks), FirstMS: t.offset(e)}
 	if p.exe != "" {
 		a.By = []string{printable(p.exe)}
 	}
 	return t.add(a)
 }
+
+// done are the kinds of access that came about: a call that failed changed
+// nothing (mkdir of a directory that is there), but it looked at the path.
+func done(ret string, ks []Kind) []Kind {
+	if succeeded(ret) {
+		return slices.Clone(ks)
+	}
+	var left []Kind
+	for _, k := range ks {
+		if !slices.Contains(changes, k) {
+			left = append(left, k)
+		}
+	}
+	if len(left) == 0 {
+		return []Kind{Stat}
+	}
+	return left
+}
+
+// changes are the kinds of access that change the file system.
+var changes = []Kind{Write, Create, Delete, Rename}
 
 // offset is milliseconds since the first exec; in a trace without times, the
 // number of the line.

@@ -2,6 +2,7 @@ package slim
 
 import (
 	"path"
+	"slices"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -66,24 +67,26 @@ func stem(p string) string {
 	return name
 }
 
-func (w *wanted) want(p string, _ *layers.Header) bool {
-	if w.names[stem(p)] || pkgdb.IsDatabase(p) {
+// smallProgram bounds the programs that are taken on suspicion: a link may
+// lead to any of them (sh to dash, awk to mawk).
+const smallProgram = 4 << 20
+
+func (w *wanted) want(p string, h *layers.Header) bool {
+	dir, name := path.Split(p)
+	dir = path.Clean(dir)
+	switch {
+	case w.names[stem(name)], pkgdb.IsDatabase(p), slices.Contains(pkgdb.DistroFiles, p):
 		return true
-	}
-	switch path.Dir(p) {
-	case "/etc", "/etc/ld.so.conf.d":
+	case dir == "/etc" || dir == "/etc/ld.so.conf.d" || strings.HasPrefix(name, "ld-"):
 		return true
-	}
-	if path.Base(p) == "copyright" && strings.HasPrefix(p, "/usr/share/doc/") {
+	case path.Base(dir) == "bin" || path.Base(dir) == "sbin":
+		// python3 leads to python3.11, whatever its size
+		return h.Size <= smallProgram || w.names[strings.TrimRight(name, "0123456789.-")] || w.names[name[:max(0, strings.LastIndexByte(name, '.'))]]
+	case name == "copyright" && strings.HasPrefix(p, "/usr/share/doc/"):
 		return true
 	}
 	if app := appRoot(p, w.config.workingDir); app != "" && w.apps[app] {
 		return true
 	}
-	for _, g := range w.groups {
-		if g.triggered(p) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(w.groups, func(g group) bool { return g.triggered(p) })
 }

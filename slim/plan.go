@@ -199,12 +199,8 @@ func creation(c *v1.ConfigFile, o Options) time.Time {
 // decideAccounts says who the image runs as, and writes the lines that passwd
 // and group lack for it.
 func (pl *planner) decideAccounts() error {
-	u, a, err := pl.decideUser()
-	if err != nil {
-		return err
-	}
-	pl.plan.User = u
-	for _, g := range u.accountFiles(a) {
+	pl.plan.User = pl.who
+	for _, g := range pl.who.accountFiles(pl.accounts) {
 		pl.keep.generated[g.Path] = g
 	}
 	return nil

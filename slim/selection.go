@@ -25,6 +25,8 @@ type selection struct {
 	packages *pkgdb.DB
 	libs     *elfdeps.Resolver
 	keep     *KeepSet
+	who      User // whom the output runs as
+	accounts accounts
 
 	queue     []*layers.Entry
 	touchedBy map[string]*profile.Access // entries that the profile saw
@@ -64,6 +66,10 @@ func newSelection(t *layers.Tree, p *profile.Profile, o Options) (*selection, er
 	s.libs = elfdeps.NewResolver(elfTree{t})
 	s.exclude()
 	s.touch()
+	s.accounts = s.readAccounts()
+	if s.who, err = s.decideUser(); err != nil {
+		return nil, err
+	}
 	return s, nil
 }
 

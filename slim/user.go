@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/pare-image/pare/layers"
 	"github.com/pare-image/pare/slim/profile"
 )
 
@@ -40,7 +41,7 @@ type account struct {
 	members []string
 }
 
-func (s *selection) accounts() accounts {
+func (s *selection) readAccounts() accounts {
 	a := accounts{passwd: s.read(passwdFile), group: s.read(groupFile)}
 	for _, f := range colonLines(a.passwd, 7) {
 		uid, err1 := strconv.Atoi(f[2])
@@ -86,14 +87,13 @@ func (a accounts) groupByID(gid int) (account, bool) {
 
 // decideUser says who the image runs as: the option, the config's user as a
 // number, the user that the workload dropped to, or a new one.
-func (s *selection) decideUser() (User, accounts, error) {
-	a := s.accounts()
-	u, err := s.chooseUser(a)
+func (s *selection) decideUser() (User, error) {
+	u, err := s.chooseUser(s.accounts)
 	if err != nil {
-		return u, a, err
+		return u, err
 	}
-	s.describeUser(&u, a)
-	return u, a, nil
+	s.describeUser(&u, s.accounts)
+	return u, nil
 }
 
 func (s *selection) chooseUser(a accounts) (User, error) {
@@ -197,13 +197,32 @@ func (s *selection) describeUser(u *User, a accounts) {
 		}
 	}
 	if !known {
-		u.Name, u.Home = "nonroot", "/"
+		u.Name, u.Home = "nonroot", s.recordedHome()
 		if _, taken := find(a.users, func(x account) bool { return x.name == "nonroot" }); taken {
 			u.Name = "u" + strconv.Itoa(u.UID)
 		}
 	}
 	_, knownGroup := a.groupByID(u.GID)
 	u.Added = !known || !knownGroup
+}
+
+// recordedHome is the home directory in which the workload was seen to use
+// files; "/" when there is none.
+func (s *selection) recordedHome() string {
+	homes := s.profile.Home
+	if root, ok := s.accounts.byID(0); ok && len(homes) == 0 {
+		homes = []string{root.home}
+	}
+	for _, h := range homes {
+		res, err := s.tree.Resolve(h)
+		if err != nil || res.Entry.Type != layers.Directory || res.Entry.Path == "/" {
+			continue
+		}
+		if s.firstTouched(func(p string) bool { return strings.HasPrefix(p, res.Entry.Path+"/") }) != "" {
+			return h
+		}
+	}
+	return "/"
 }
 
 // accountFiles are passwd and group with the user's lines, when they lack them.

@@ -6,9 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // container is a running instance of an app's image, or of its slim.
@@ -17,16 +20,79 @@ type container struct {
 	name string
 	bed  *bed
 	dirs map[string]string // container directory -> host directory
-	// gate, when not nil, starts a command under strace.
-	gate func(ctx context.Context, argv []string) (out string, code int, err error)
+	// recorded says that it runs under strace; then exec does too.
+	recorded bool
+	id       string
+	execs    int
+	// addrs are where ports are, when docker does not publish them.
+	addrs map[int]string
+}
+
+// start runs image as a does. A recorded one is under strace from its first
+// call on.
+func (b *bed) start(ctx context.Context, a *app, image string, recorded bool) (*container, error) {
+	b.started++
+	c := &container{app: a, bed: b, name: fmt.Sprintf("pare-%s-%d", a.name, b.started), recorded: recorded}
+	args := []string{"run", "--detach", "--name", c.name}
+	for _, p := range a.ports {
+		args = append(args, "--publish", fmt.Sprintf("127.0.0.1::%d", p))
+	}
+	mounts, err := c.mounts()
+	if err != nil {
+		return nil, err
+	}
+	args = append(args, mounts...)
+	if recorded {
+		args = append(args, "--runtime", "traced", "--volume", b.gateBinary()+":"+gatePath+":ro")
+	}
+	args = append(append(args, c.arguments()...), image)
+	out, err := b.docker(ctx, append(args, a.args...)...)
+	if err != nil {
+		return c, err
+	}
+	lines := strings.Fields(out)
+	c.id = lines[len(lines)-1]
+	return c, nil
+}
+
+// arguments are those that do not depend on the engine.
+func (c *container) arguments() []string {
+	args := c.app.runArgs
+	if c.app.runArgsFor != nil {
+		args = append(args[:len(args):len(args)], c.app.runArgsFor(c.host())...)
+	}
+	return args
+}
+
+// mounts makes the directories behind app.volumes.
+func (c *container) mounts() ([]string, error) {
+	var args []string
+	c.dirs = map[string]string{}
+	for i, v := range c.app.volumes {
+		dir, err := c.bed.scratch(filepath.Join("volumes", c.name, strconv.Itoa(i)))
+		if err != nil {
+			return nil, err
+		}
+		if err := os.Chmod(dir, 0o777); err != nil {
+			return nil, err
+		}
+		c.dirs[v] = dir
+		args = append(args, "--volume", dir+":"+v)
+	}
+	return args, nil
 }
 
 // addr is HOST:PORT at which the test reaches a container port.
 func (c *container) addr(port int) string {
-	out, err := c.bed.docker(context.Background(), "port", c.name, strconv.Itoa(port)+"/tcp")
+	if a := c.addrs[port]; a != "" {
+		return a
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	out, err := c.bed.docker(ctx, "port", c.name, strconv.Itoa(port)+"/tcp")
 	first, _, _ := strings.Cut(strings.TrimSpace(out), "\n")
 	if _, _, bad := net.SplitHostPort(first); err != nil || bad != nil {
-		return fmt.Sprintf("port-%d-of-%s-is-not-published.invalid:0", port, c.name)
+		return "no-such-port.invalid:0" // the caller's dial fails, and says so
 	}
 	return first
 }
@@ -38,18 +104,28 @@ func (c *container) host() host { return host{addr: c.bed.gateway} }
 func (c *container) dir(volume string) string { return c.dirs[volume] }
 
 // exec runs a command in the container, as its user (docker exec). out is
-// stdout and stderr together; err says that it could not be run at all.
+// stdout and stderr together; err says that it could not be run at all, which
+// a command that the image does not have is not: that is code 126 or 127.
 func (c *container) exec(ctx context.Context, argv ...string) (out string, code int, err error) {
-	if c.gate != nil {
-		return c.gate(ctx, argv)
+	if c.recorded {
+		return c.recordedExec(ctx, argv)
 	}
-	return c.bed.exec(ctx, append([]string{c.name}, argv...))
+	return c.plainExec(ctx, argv)
+}
+
+func (c *container) plainExec(ctx context.Context, argv []string) (out string, code int, err error) {
+	out, err = c.bed.docker(ctx, append([]string{"exec", c.name}, argv...)...)
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || ctx.Err() != nil || strings.HasPrefix(out, "Error response from daemon: ") {
+		return out, 0, err
+	}
+	return out, exit.ExitCode(), nil
 }
 
 // logs is what the container has written so far.
 func (c *container) logs(ctx context.Context) (stdout, stderr string, err error) {
 	var o, e bytes.Buffer
-	cmd := exec.CommandContext(ctx, c.bed.dockerCLI[0], append(c.bed.dockerCLI[1:], "logs", c.name)...)
+	cmd := exec.CommandContext(ctx, c.bed.dockerCLI[0], append(c.bed.dockerCLI[1:len(c.bed.dockerCLI):len(c.bed.dockerCLI)], "logs", c.name)...)
 	cmd.Stdout, cmd.Stderr = &o, &e
 	err = cmd.Run()
 	return o.String(), e.String(), err
@@ -64,15 +140,77 @@ func (c *container) exit(ctx context.Context) (int, error) {
 	return strconv.Atoi(strings.TrimSpace(out))
 }
 
-// exec is docker exec with the command's exit code told from docker's own.
-func (b *bed) exec(ctx context.Context, args []string) (out string, code int, err error) {
-	out, err = b.docker(ctx, append([]string{"exec"}, args...)...)
-	var exit *exec.ExitError
-	if errors.As(err, &exit) && exit.ExitCode() > 0 {
-		if exit.ExitCode() == 125 { // docker run's own errors
-			return out, 125, err
-		}
-		return out, exit.ExitCode(), nil
+// errEnded is a server's that ended by itself.
+var errEnded = errors.New("the container has ended")
+
+// waitReady waits until the app can be asked; a batch app, until it has ended.
+func (c *container) waitReady(ctx context.Context, limit time.Duration) error {
+	if c.app.ready == nil {
+		ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+		defer cancel()
+		_, err := c.exit(ctx)
+		return err
 	}
-	return out, 0, err
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	err := poll(ctx, limit, c.name+" to be ready", func(ctx context.Context) error {
+		err := c.app.ready(ctx, c)
+		if err != nil && !c.running(ctx) {
+			cancel(errEnded)
+		}
+		return err
+	})
+	if context.Cause(ctx) == errEnded {
+		return fmt.Errorf("%w: %s", errEnded, c.lastWords())
+	}
+	return err
+}
+
+func (c *container) running(ctx context.Context) bool {
+	out, err := c.bed.docker(ctx, "inspect", "--format", "{{.State.Running}}", c.name)
+	return err != nil || strings.TrimSpace(out) == "true"
+}
+
+// lastWords is the end of what the container wrote.
+func (c *container) lastWords() string {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	stdout, stderr, err := c.logs(ctx)
+	if err != nil {
+		return err.Error()
+	}
+	s := strings.TrimSpace(stdout + stderr)
+	return s[max(0, len(s)-800):]
+}
+
+// check runs every check; the error joins those that failed, by name.
+func (c *container) check(ctx context.Context) error {
+	var errs []error
+	for _, k := range c.app.checks {
+		kctx, cancel := context.WithTimeout(ctx, time.Minute)
+		err := k.run(kctx, c)
+		cancel()
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", k.name, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// stop ends the container with the image's StopSignal, as docker does, and
+// returns how it ended.
+func (c *container) stop(ctx context.Context) (code int, err error) {
+	if _, err := c.bed.docker(ctx, "stop", "--time", "30", c.name); err != nil {
+		return 0, err
+	}
+	return c.exit(ctx)
+}
+
+// remove takes the container away, running or not.
+func (c *container) remove() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if _, err := c.bed.docker(ctx, "rm", "--force", "--volumes", c.name); err != nil {
+		c.bed.logf("removing %s: %v", c.name, err)
+	}
 }

@@ -154,6 +154,9 @@ func (pl *planner) prioritized() []string {
 
 // markRisks names what a recording cannot prove.
 func (pl *planner) markRisks() {
+	if len(pl.config.healthcheck) > 0 {
+		pl.risk("healthcheck", "", "carried over, but the output is an OCI image and podman looks for health checks in Docker's format only; docker does not mind, Kubernetes never looks")
+	}
 	for _, p := range pl.databases.Half {
 		pl.risk("half-kept-package", "", fmt.Sprintf("%s keeps a part of its files", p.ID()))
 	}

@@ -1,6 +1,7 @@
 package slim
 
 import (
+	"slices"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -20,7 +21,7 @@ func viewConfig(c *v1.ConfigFile) configView {
 		workingDir: c.Config.WorkingDir, user: c.Config.User,
 		env: map[string]string{}, volumes: sortedKeys(c.Config.Volumes),
 	}
-	if h := c.Config.Healthcheck; h != nil {
+	if h := c.Config.Healthcheck; h != nil && !slices.Equal(h.Test, []string{"NONE"}) {
 		v.healthcheck = h.Test
 	}
 	for _, kv := range c.Config.Env {

@@ -254,6 +254,8 @@ func (pl *planner) placeParents(p string) {
 	}
 }
 
+// parentOf is p without its last component. Unlike [path.Dir] it leaves ".."
+// alone, which behind a symlink is not what the text says.
 func parentOf(p string) string {
 	if i := strings.LastIndexByte(p, '/'); i > 0 {
 		return p[:i]

@@ -72,10 +72,10 @@ func (pl *planner) writes(a *profile.Access) []*layers.Entry {
 func (pl *planner) parentOfWritten(p string, res layers.Resolution) string {
 	if res.Missing != "" && len(res.Links) > 0 {
 		if link, err := pl.tree.ResolveLink(p); err == nil && link.Entry.Type == layers.Symlink {
-			return path.Dir(res.Missing)
+			return parentOf(res.Missing)
 		}
 	}
-	return path.Dir(p)
+	return parentOf(p)
 }
 
 // letWrite makes sure that the user can write e, if that is state.

@@ -1,7 +1,6 @@
 package slim
 
 import (
-	"path"
 	"strings"
 
 	"github.com/pare-image/pare/slim/profile"
@@ -33,8 +32,8 @@ var ruleAccess = rule{name: "access", seed: func(s *selection) {
 
 // addDirOf keeps the directory in which a file was made, if the image has it.
 func (s *selection) addDirOf(a *profile.Access, r Reason) {
-	if res, err := s.tree.Resolve(path.Dir(a.Path)); err == nil && res.Entry.Path != "/" {
-		s.add(path.Dir(a.Path), r)
+	if res, err := s.tree.Resolve(parentOf(a.Path)); err == nil && res.Entry.Path != "/" {
+		s.add(parentOf(a.Path), r)
 	}
 }
 

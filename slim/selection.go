@@ -102,29 +102,51 @@ func (s *selection) touch() {
 	s.touchedBy = map[string]*profile.Access{}
 	for i := range s.profile.Accesses {
 		a := &s.profile.Accesses[i]
-		if !a.Exists {
+		if !a.Exists || mounted(a.Path) {
+			continue
+		}
+		if onlyLink(a) {
+			r, err := s.tree.ResolveLink(a.Path)
+			s.touchResolved(r, err, a)
 			continue
 		}
 		for _, p := range []string{a.Path, a.Resolved} {
-			if p == "" {
-				continue
-			}
-			r, err := s.tree.Resolve(p)
-			for _, l := range r.Links {
-				s.touched1(l, a)
-			}
-			if err == nil && r.Entry.Path != "/" {
-				s.touched1(r.Entry.Path, a)
+			if p != "" && !mounted(p) {
+				r, err := s.tree.Resolve(p)
+				s.touchResolved(r, err, a)
 			}
 		}
 	}
 	slices.Sort(s.touchedIn)
 }
 
+func (s *selection) touchResolved(r layers.Resolution, err error, a *profile.Access) {
+	for _, l := range r.Links {
+		s.touched1(l, a)
+	}
+	if err == nil && r.Entry.Path != "/" {
+		s.touched1(r.Entry.Path, a)
+	}
+}
+
+// touched1 notes an access of an entry, and joins it with others of the same
+// entry by another name.
 func (s *selection) touched1(p string, a *profile.Access) {
-	if _, ok := s.touchedBy[p]; !ok {
+	have, ok := s.touchedBy[p]
+	if !ok {
 		s.touchedBy[p] = a
 		s.touchedIn = append(s.touchedIn, p)
+		return
+	}
+	joined := *have
+	joined.FirstMS = min(have.FirstMS, a.FirstMS)
+	for _, k := range a.Kinds {
+		if !joined.Has(k) {
+			joined.Kinds = append(slices.Clip(joined.Kinds), k)
+		}
+	}
+	if joined.FirstMS != have.FirstMS || len(joined.Kinds) != len(have.Kinds) {
+		s.touchedBy[p] = &joined
 	}
 }
 
@@ -187,21 +209,22 @@ func (s *selection) addLink(p string, r Reason) bool {
 	return s.addResolved(res, err, r)
 }
 
+// addResolved keeps what was found before the links to it: a link may lead to
+// a directory above it, and each reason must come from what is kept already.
 func (s *selection) addResolved(res layers.Resolution, err error, r Reason) bool {
-	found := err == nil && res.Entry != nil
-	for _, l := range res.Links {
-		e, ok := s.tree.Lookup(l)
-		if !ok {
-			continue
+	found, byLink := err == nil && res.Entry != nil, r
+	if found {
+		s.put(res.Entry, r)
+		if s.keep.Has(res.Entry.Path) {
+			byLink = Reason{Rule: "link", From: res.Entry.Path}
 		}
-		if found {
-			s.put(e, Reason{Rule: "link", From: res.Entry.Path})
-		} else {
-			s.put(e, r)
+	}
+	for _, l := range res.Links {
+		if e, ok := s.tree.Lookup(l); ok {
+			s.putFor(e, byLink, r)
 		}
 	}
 	if found {
-		s.put(res.Entry, r)
 		return true
 	}
 	if errors.Is(err, fs.ErrNotExist) && res.Missing != "" {
@@ -244,13 +267,16 @@ func (s *selection) addBelow(dir *layers.Entry, r Reason, skip func(*layers.Entr
 }
 
 // put keeps one entry and the directories above it.
-func (s *selection) put(e *layers.Entry, r Reason) {
+func (s *selection) put(e *layers.Entry, r Reason) { s.putFor(e, r, r) }
+
+// putFor is put for a link or a directory on the way to what cause asks for.
+func (s *selection) putFor(e *layers.Entry, r, cause Reason) {
 	if rule, out := s.excluded[e.Path]; out {
 		s.keep.dropped[e.Path] = rule
 		return
 	}
 	if s.user.drops(e.Path, e.Type == layers.Directory) {
-		s.droppedByUser(e, r)
+		s.droppedByUser(e, cause)
 		return
 	}
 	if !s.keep.Add(e.Path, r) {

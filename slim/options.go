@@ -101,17 +101,51 @@ func (o Options) digest() string {
 
 // Check refuses a profile of another image or platform (ErrProfileImage) and
 // one without any access (ErrEmptyProfile).
-func Check(p *profile.Profile, digest v1.Hash, platform *v1.Platform) error {
+func Check(p *profile.Profile, id Identity) error {
 	if len(p.Accesses) == 0 {
 		return fmt.Errorf("%w: it has no accesses; record the image while it does its work", ErrEmptyProfile)
 	}
-	if p.Image.Digest != "" && p.Image.Digest != digest.String() {
-		return fmt.Errorf("%w: recorded on %s, this is %s; record this image, or slim the one recorded", ErrProfileImage, p.Image.Digest, digest)
+	if p.Image.Platform != "" && id.Platform != "" && p.Image.Platform != id.Platform {
+		return fmt.Errorf("%w: recorded on %s, this is %s; choose with --platform, or record this one", ErrProfileImage, p.Image.Platform, id.Platform)
 	}
-	if have := platformName(platform); p.Image.Platform != "" && have != "" && p.Image.Platform != have {
-		return fmt.Errorf("%w: recorded on %s, this is %s", ErrProfileImage, p.Image.Platform, have)
+	recorded, is := p.Image.Config, id.Config.String()
+	if recorded == "" {
+		recorded, is = p.Image.Digest, id.Digest.String()
+	}
+	if recorded != "" && recorded != is {
+		return fmt.Errorf("%w: recorded on %s, this is %s; record this image, or slim the one recorded", ErrProfileImage, recorded, is)
 	}
 	return nil
+}
+
+// Identity is what a profile's image is told by.
+type Identity struct {
+	Digest   v1.Hash // of the manifest
+	Config   v1.Hash // of the config
+	Platform string  // os/arch[/variant]
+}
+
+// Identify reads an image's identity.
+func Identify(img v1.Image) (Identity, error) {
+	var id Identity
+	var err error
+	if id.Digest, err = img.Digest(); err != nil {
+		return id, err
+	}
+	if id.Config, err = img.ConfigName(); err != nil {
+		return id, err
+	}
+	c, err := img.ConfigFile()
+	if err != nil {
+		return id, err
+	}
+	id.Platform = platformName(c.Platform())
+	return id, nil
+}
+
+// Image is the identity as a profile records it.
+func (id Identity) Image() profile.Image {
+	return profile.Image{Digest: id.Digest.String(), Config: id.Config.String(), Platform: id.Platform}
 }
 
 // platformName is os/arch[/variant].

@@ -64,6 +64,9 @@ type Profile struct {
 // Image says what was recorded.
 type Image struct {
 	Digest   string `json:"digest,omitempty"`   // manifest digest of the platform's image
+	// Config is the digest of the image's config. It names the image wherever
+	// it is stored, while the manifest's digest follows how layers are packed.
+	Config   string `json:"config,omitempty"`
 	Platform string `json:"platform,omitempty"` // "linux/amd64"
 	CPULevel string `json:"cpuLevel,omitempty"` // "x86-64-v3"; "" unknown
 }
@@ -137,8 +140,13 @@ func joinImage(into *Image, other Image) error {
 		what string
 		a    *string
 		b    string
-	}{{"digest", &into.Digest, other.Digest}, {"platform", &into.Platform, other.Platform}} {
-		if *f.a != "" && f.b != "" && *f.a != f.b {
+		same bool // whatever the two say
+	}{
+		{"digest", &into.Digest, other.Digest, into.Config != "" && into.Config == other.Config},
+		{"config", &into.Config, other.Config, false},
+		{"platform", &into.Platform, other.Platform, false},
+	} {
+		if *f.a != "" && f.b != "" && *f.a != f.b && !f.same {
 			return fmt.Errorf("%w: %s %s and %s; merge those of one image, and give several with -p for several platforms", ErrDifferentImage, f.what, *f.a, f.b)
 		}
 		*f.a = max(*f.a, f.b)

@@ -105,7 +105,7 @@ func Check(p *profile.Profile, id Identity) error {
 	if len(p.Accesses) == 0 {
 		return fmt.Errorf("%w: it has no accesses; record the image while it does its work", ErrEmptyProfile)
 	}
-	if p.Image.Platform != "" && id.Platform != "" && p.Image.Platform != id.Platform {
+	if p.Image.Platform != "" && id.Platform != "" && !samePlatform(p.Image.Platform, id.Platform) {
 		return fmt.Errorf("%w: recorded on %s, this is %s; choose with --platform, or record this one", ErrProfileImage, p.Image.Platform, id.Platform)
 	}
 	recorded, is := p.Image.Config, id.Config.String()
@@ -146,6 +146,11 @@ func Identify(img v1.Image) (Identity, error) {
 // Image is the identity as a profile records it.
 func (id Identity) Image() profile.Image {
 	return profile.Image{Digest: id.Digest.String(), Config: id.Config.String(), Platform: id.Platform}
+}
+
+// samePlatform allows for a variant that one side does not say.
+func samePlatform(a, b string) bool {
+	return a == b || strings.HasPrefix(a, b+"/") || strings.HasPrefix(b, a+"/")
 }
 
 // platformName is os/arch[/variant].

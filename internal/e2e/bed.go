@@ -7,7 +7,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync/atomic"
 )
 
 // bed is what testdata/run has started for the tests: a docker daemon and a
@@ -22,8 +24,8 @@ type bed struct {
 	dockerCLI []string // docker with its --host
 	registry  string   // HOST:PORT
 	gateway   string   // the containers' way to the host
-	started   int      // containers, for their names
 	logf      func(format string, args ...any)
+	started   atomic.Int64 // containers, for their names
 }
 
 // newBed reads where testdata/run has put things.
@@ -52,7 +54,7 @@ func newBed(logf func(string, ...any)) (*bed, error) {
 
 // docker runs the docker command; out is stdout and stderr together.
 func (b *bed) docker(ctx context.Context, args ...string) (out string, err error) {
-	return output(ctx, append(b.dockerCLI[:len(b.dockerCLI):len(b.dockerCLI)], args...)...)
+	return output(ctx, slices.Concat(b.dockerCLI, args)...)
 }
 
 // output runs a command; out is stdout and stderr together, and in the error.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,6 +20,7 @@ type container struct {
 	app  *app
 	name string
 	bed  *bed
+	cli  []string          // docker or podman, with its global flags
 	dirs map[string]string // container directory -> host directory
 	// recorded says that it runs under strace; then exec does too.
 	recorded bool
@@ -28,40 +30,51 @@ type container struct {
 	addrs map[int]string
 }
 
-// start runs image as a does. A recorded one is under strace from its first
-// call on.
+// start runs image in docker as a does. A recorded one is under strace from
+// its first call on.
 func (b *bed) start(ctx context.Context, a *app, image string, recorded bool) (*container, error) {
-	b.started++
-	c := &container{app: a, bed: b, name: fmt.Sprintf("pare-%s-%d", a.name, b.started), recorded: recorded}
-	args := []string{"run", "--detach", "--name", c.name}
+	c := b.newContainer(a, b.dockerCLI)
+	c.recorded = recorded
+	var args []string
 	for _, p := range a.ports {
 		args = append(args, "--publish", fmt.Sprintf("127.0.0.1::%d", p))
 	}
-	mounts, err := c.mounts()
-	if err != nil {
-		return nil, err
+	if a.runArgsFor != nil {
+		args = append(args, a.runArgsFor(c.host())...)
 	}
-	args = append(args, mounts...)
 	if recorded {
 		args = append(args, "--runtime", "traced", "--volume", b.gateBinary()+":"+gatePath+":ro")
 	}
-	args = append(append(args, c.arguments()...), image)
-	out, err := b.docker(ctx, append(args, a.args...)...)
+	return c, c.create(ctx, args, image)
+}
+
+func (b *bed) newContainer(a *app, cli []string) *container {
+	return &container{app: a, bed: b, cli: cli, name: fmt.Sprintf("pare-%s-%d", a.name, b.started.Add(1))}
+}
+
+// create runs the container with what every engine understands, and args.
+func (c *container) create(ctx context.Context, args []string, image string) error {
+	mounts, err := c.mounts()
 	if err != nil {
-		return c, err
+		return err
+	}
+	args = slices.Concat([]string{"run", "--detach", "--name", c.name}, mounts, c.app.runArgs, args)
+	if c.app.lowPort && !c.recorded {
+		// Who is not root may not bind a low port, unless told so here.
+		args = append(args, "--sysctl", "net.ipv4.ip_unprivileged_port_start=0")
+	}
+	out, err := c.engine(ctx, slices.Concat(args, []string{image}, c.app.args)...)
+	if err != nil {
+		return err
 	}
 	lines := strings.Fields(out)
 	c.id = lines[len(lines)-1]
-	return c, nil
+	return nil
 }
 
-// arguments are those that do not depend on the engine.
-func (c *container) arguments() []string {
-	args := c.app.runArgs
-	if c.app.runArgsFor != nil {
-		args = append(args[:len(args):len(args)], c.app.runArgsFor(c.host())...)
-	}
-	return args
+// engine runs a command of the container's engine.
+func (c *container) engine(ctx context.Context, args ...string) (out string, err error) {
+	return output(ctx, slices.Concat(c.cli, args)...)
 }
 
 // mounts makes the directories behind app.volumes.
@@ -89,7 +102,7 @@ func (c *container) addr(port int) string {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	out, err := c.bed.docker(ctx, "port", c.name, strconv.Itoa(port)+"/tcp")
+	out, err := c.engine(ctx, "port", c.name, strconv.Itoa(port)+"/tcp")
 	first, _, _ := strings.Cut(strings.TrimSpace(out), "\n")
 	if _, _, bad := net.SplitHostPort(first); err != nil || bad != nil {
 		return "no-such-port.invalid:0" // the caller's dial fails, and says so
@@ -114,7 +127,7 @@ func (c *container) exec(ctx context.Context, argv ...string) (out string, code 
 }
 
 func (c *container) plainExec(ctx context.Context, argv []string) (out string, code int, err error) {
-	out, err = c.bed.docker(ctx, append([]string{"exec", c.name}, argv...)...)
+	out, err = c.engine(ctx, append([]string{"exec", c.name}, argv...)...)
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) || ctx.Err() != nil || strings.HasPrefix(out, "Error response from daemon: ") {
 		return out, 0, err
@@ -125,7 +138,8 @@ func (c *container) plainExec(ctx context.Context, argv []string) (out string, c
 // logs is what the container has written so far.
 func (c *container) logs(ctx context.Context) (stdout, stderr string, err error) {
 	var o, e bytes.Buffer
-	cmd := exec.CommandContext(ctx, c.bed.dockerCLI[0], append(c.bed.dockerCLI[1:len(c.bed.dockerCLI):len(c.bed.dockerCLI)], "logs", c.name)...)
+	argv := append(slices.Clone(c.cli), "logs", c.name)
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Stdout, cmd.Stderr = &o, &e
 	err = cmd.Run()
 	return o.String(), e.String(), err
@@ -133,7 +147,7 @@ func (c *container) logs(ctx context.Context) (stdout, stderr string, err error)
 
 // exit waits until the container has ended and returns its exit code.
 func (c *container) exit(ctx context.Context) (int, error) {
-	out, err := c.bed.docker(ctx, "wait", c.name)
+	out, err := c.engine(ctx, "wait", c.name)
 	if err != nil {
 		return 0, fmt.Errorf("waiting for %s to end: %w", c.name, err)
 	}
@@ -167,7 +181,7 @@ func (c *container) waitReady(ctx context.Context, limit time.Duration) error {
 }
 
 func (c *container) running(ctx context.Context) bool {
-	out, err := c.bed.docker(ctx, "inspect", "--format", "{{.State.Running}}", c.name)
+	out, err := c.engine(ctx, "inspect", "--format", "{{.State.Running}}", c.name)
 	return err != nil || strings.TrimSpace(out) == "true"
 }
 
@@ -183,24 +197,38 @@ func (c *container) lastWords() string {
 	return s[max(0, len(s)-800):]
 }
 
-// check runs every check; the error joins those that failed, by name.
+// failure is a check that failed.
+type failure struct {
+	check string
+	err   error
+}
+
+func (f failure) Error() string { return f.check + ": " + f.err.Error() }
+
+// check runs every check; the error joins the failures.
 func (c *container) check(ctx context.Context) error {
 	var errs []error
 	for _, k := range c.app.checks {
-		kctx, cancel := context.WithTimeout(ctx, time.Minute)
-		err := k.run(kctx, c)
-		cancel()
-		if err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", k.name, err))
+		if err := c.one(ctx, k); err != nil {
+			errs = append(errs, err)
 		}
 	}
 	return errors.Join(errs...)
 }
 
+func (c *container) one(ctx context.Context, k check) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	if err := k.run(ctx, c); err != nil {
+		return failure{k.name, err}
+	}
+	return nil
+}
+
 // stop ends the container with the image's StopSignal, as docker does, and
 // returns how it ended.
 func (c *container) stop(ctx context.Context) (code int, err error) {
-	if _, err := c.bed.docker(ctx, "stop", "--time", "30", c.name); err != nil {
+	if _, err := c.engine(ctx, "stop", "--time", "30", c.name); err != nil {
 		return 0, err
 	}
 	return c.exit(ctx)
@@ -210,7 +238,7 @@ func (c *container) stop(ctx context.Context) (code int, err error) {
 func (c *container) remove() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	if _, err := c.bed.docker(ctx, "rm", "--force", "--volumes", c.name); err != nil {
+	if _, err := c.engine(ctx, "rm", "--force", "--volumes", c.name); err != nil {
 		c.bed.logf("removing %s: %v", c.name, err)
 	}
 }

@@ -1,0 +1,208 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/pare-image/pare/slim"
+)
+
+// slimmed is what pare made of a source, in an OCI layout and in the registry.
+type slimmed struct {
+	granularity string // auto or file; also the tag
+	layout      string
+	repo        string
+	digest      v1.Hash
+	image       v1.Image
+	plan        *slim.Plan
+	took        time.Duration
+}
+
+func (s *slimmed) ociRef() string      { return "oci:" + s.layout + ":" + s.granularity }
+func (s *slimmed) registryRef() string { return s.repo + "@" + s.digest.String() }
+
+// runPare runs the binary under test; out is what it wrote to stdout.
+func (b *bed) runPare(ctx context.Context, env []string, args ...string) (out string, err error) {
+	o, err := stdout(ctx, env, append([]string{b.pare}, args...)...)
+	return strings.TrimSpace(string(o)), err
+}
+
+// importProfile makes one profile of a recording's traces.
+func (b *bed) importProfile(ctx context.Context, a *app, s *source, traces []string) (file string, err error) {
+	dir, err := b.scratch("profile-" + a.name)
+	if err != nil {
+		return "", err
+	}
+	var parts []string
+	for i, t := range traces {
+		part := filepath.Join(dir, fmt.Sprintf("%d.json", i))
+		if _, err := b.runPare(ctx, nil, "profile", "import", "--format", "strace", t, "--image", s.ociRef(), "-o", part); err != nil {
+			return "", err
+		}
+		parts = append(parts, part)
+	}
+	if len(parts) == 1 {
+		return parts[0], nil
+	}
+	file = filepath.Join(dir, "profile.json")
+	_, err = b.runPare(ctx, nil, append(append([]string{"profile", "merge"}, parts...), "-o", file)...)
+	return file, err
+}
+
+// slim runs pare slim and puts the result everywhere: at granularity auto
+// from registry to registry, else from one OCI layout to another.
+func (b *bed) slim(ctx context.Context, a *app, s *source, profile, granularity string) (*slimmed, error) {
+	dir, err := b.scratch(filepath.Join("slim-"+a.name, granularity))
+	if err != nil {
+		return nil, err
+	}
+	r := &slimmed{granularity: granularity, layout: filepath.Join(dir, "oci"), repo: s.repo}
+	from, to := s.ociRef(), r.ociRef()
+	if granularity == "auto" {
+		from, to = s.registryRef(), s.repo+":auto"
+	}
+	began := time.Now()
+	out, err := b.runPare(ctx, nil, b.slimArgs(a, from, to, profile, granularity)...)
+	if err != nil {
+		return nil, err
+	}
+	r.took = time.Since(began)
+	if r.digest, err = lastDigest(out); err != nil {
+		return nil, err
+	}
+	if err := b.spread(ctx, r); err != nil {
+		return nil, err
+	}
+	var found v1.Hash
+	if r.image, found, err = fromLayout(r.layout, granularity); err != nil {
+		return nil, err
+	}
+	if found != r.digest {
+		return nil, fmt.Errorf("pare slim said %s, the layout has %s", r.digest, found)
+	}
+	r.plan, err = b.plan(ctx, a, s, profile, granularity)
+	return r, err
+}
+
+func (b *bed) slimArgs(a *app, from, to, profile, granularity string) []string {
+	args := []string{"slim", from, "-p", profile, "-o", to, "--granularity", granularity, "--insecure", b.registry, "--progress", "quiet"}
+	return append(args, a.slimArgs...)
+}
+
+// spread copies the result to where it is not yet. Blobs and manifest stay as
+// they are, so the digest does too.
+func (b *bed) spread(ctx context.Context, r *slimmed) error {
+	registry := "docker://" + r.repo + ":" + r.granularity
+	from, to := r.ociRef(), registry
+	if r.granularity == "auto" {
+		from, to = registry, r.ociRef()
+	}
+	_, err := output(ctx, "skopeo", "--insecure-policy", "copy", "--preserve-digests",
+		"--src-tls-verify=false", "--dest-tls-verify=false", from, to)
+	return err
+}
+
+var digestForm = regexp.MustCompile(`sha256:[0-9a-f]{64}`)
+
+// lastDigest finds the digest in what pare slim printed.
+func lastDigest(out string) (v1.Hash, error) {
+	all := digestForm.FindAllString(out, -1)
+	if len(all) == 0 {
+		return v1.Hash{}, fmt.Errorf("pare slim printed no digest: %q", out)
+	}
+	return v1.NewHash(all[len(all)-1])
+}
+
+// plan is pare's own account of what it does.
+func (b *bed) plan(ctx context.Context, a *app, s *source, profile, granularity string) (*slim.Plan, error) {
+	args := []string{"plan", s.ociRef(), "-p", profile, "--granularity", granularity, "--progress", "quiet", "--json"}
+	out, err := stdout(ctx, nil, append([]string{b.pare}, append(args, a.slimArgs...)...)...)
+	if err != nil {
+		return nil, err
+	}
+	return slim.ReadPlan(bytes.NewReader(out))
+}
+
+// again slims once more under other circumstances, and wants the same digest.
+func (b *bed) again(ctx context.Context, a *app, s *source, profile string, r *slimmed) error {
+	dir, err := b.scratch(filepath.Join("slim-"+a.name, r.granularity+"-again"))
+	if err != nil {
+		return err
+	}
+	env := []string{"GOMAXPROCS=1", "TZ=Asia/Tokyo", "LANG=tr_TR.UTF-8", "HOME=" + dir, "TMPDIR=" + dir, "XDG_CACHE_HOME=" + filepath.Join(dir, "cache")}
+	out, err := b.runPare(ctx, env, b.slimArgs(a, s.ociRef(), "oci:"+filepath.Join(dir, "oci")+":again", profile, r.granularity)...)
+	if err != nil {
+		return err
+	}
+	d, err := lastDigest(out)
+	if err == nil && d != r.digest {
+		err = fmt.Errorf("built twice: %s, then %s", r.digest, d)
+	}
+	return err
+}
+
+var numericUser = regexp.MustCompile(`^[1-9][0-9]*:[0-9]+$`)
+
+// checkUser wants the image to say a numeric user that is not root, and the
+// container to be one.
+func (c *container) checkUser(ctx context.Context, img v1.Image) error {
+	config, err := img.ConfigFile()
+	if err != nil {
+		return err
+	}
+	if !numericUser.MatchString(config.Config.User) {
+		return fmt.Errorf("the image's user is %q, not UID:GID other than root", config.Config.User)
+	}
+	if c.app.ready == nil {
+		return nil // it has ended
+	}
+	out, err := c.bed.docker(ctx, "inspect", "--format", "{{.State.Pid}}", c.name)
+	if err != nil {
+		return err
+	}
+	status, err := os.ReadFile(filepath.Join("/proc", strings.TrimSpace(out), "status"))
+	if err != nil {
+		return err
+	}
+	uid, gid, _ := strings.Cut(config.Config.User, ":")
+	for key, id := range map[string]string{"Uid": uid, "Gid": gid} {
+		want := fmt.Sprintf("\n%s:\t%s\t%s\t%s\t%s\n", key, id, id, id, id)
+		if !bytes.Contains(status, []byte(want)) {
+			return fmt.Errorf("the container's process is not %s", config.Config.User)
+		}
+	}
+	return nil
+}
+
+// works runs the image as docker pulls it from the registry, with every check.
+func (b *bed) works(ctx context.Context, a *app, r *slimmed) error {
+	if _, err := b.docker(ctx, "pull", "--quiet", r.registryRef()); err != nil {
+		return err
+	}
+	c, err := b.start(ctx, a, r.registryRef(), false)
+	defer c.remove()
+	if err != nil {
+		return err
+	}
+	if err := c.waitReady(ctx, 30*time.Second); err != nil {
+		return err
+	}
+	err = errors.Join(c.check(ctx), c.checkUser(ctx, r.image))
+	if err != nil || a.ready == nil {
+		return err
+	}
+	code, err := c.stop(ctx)
+	if err == nil && code == 137 {
+		err = fmt.Errorf("it did not stop on the image's signal within 30 s: %s", c.lastWords())
+	}
+	return err
+}

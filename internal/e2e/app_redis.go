@@ -56,6 +56,7 @@ func init() {
 			"/usr/lib/locale/locale-archive",
 			"/etc/redis/tls/redis.key",
 			"/usr/bin/redis-cli",
+			"/run/redis",
 		},
 	})
 }
@@ -165,6 +166,8 @@ func redisScripts(ctx context.Context, c *container) error {
 
 // redisExpiry waits for the event that conf.d/events.conf asks for.
 func redisExpiry(ctx context.Context, c *container) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second) // no event, no error
+	defer cancel()
 	events, err := redisDial(ctx, c)
 	if err != nil {
 		return err
@@ -345,42 +348,31 @@ func redisCLI(ctx context.Context, c *container) error {
 
 // redisHealthy waits for docker's own run of the HEALTHCHECK.
 func redisHealthy(ctx context.Context, c *container) error {
-	var status string
-	err := redisUntil(ctx, func() (done bool, err error) {
-		status, err = c.bed.docker(ctx, "inspect", "--format", "{{.State.Health.Status}}", c.name)
-		status = strings.TrimSpace(status)
-		return status != "starting", err
+	return poll(ctx, 15*time.Second, "docker to call it healthy", func(ctx context.Context) error {
+		status, err := c.engine(ctx, "inspect", "--format", "{{.State.Health.Status}}", c.name)
+		if status = strings.TrimSpace(status); err == nil && status != "healthy" {
+			err = fmt.Errorf("docker says %s", status)
+		}
+		return err
 	})
-	if err == nil && status != "healthy" {
-		err = fmt.Errorf("docker says %s", status)
-	}
-	return err
 }
 
 // redisRestart stops and starts a second container of the same image: the one
 // that is being recorded or checked must live on.
 func redisRestart(ctx context.Context, c *container) error {
-	image, err := c.bed.docker(ctx, "inspect", "--format", "{{.Config.Image}}", c.name)
+	image, err := c.engine(ctx, "inspect", "--format", "{{.Config.Image}}", c.name)
 	if err != nil {
 		return err
 	}
-	second := &container{app: c.app, bed: c.bed, name: c.name + "-restart"}
-	defer c.bed.docker(context.WithoutCancel(ctx), "rm", "--force", "--volumes", second.name)
-	if _, err := c.bed.docker(ctx, "run", "--detach", "--name", second.name, "--publish", "127.0.0.1::"+strconv.Itoa(redisPort), strings.TrimSpace(image)); err != nil {
+	second := c.bed.newContainer(c.app, c.cli)
+	defer second.remove()
+	if err := second.create(ctx, []string{"--publish", "127.0.0.1::" + strconv.Itoa(redisPort)}, strings.TrimSpace(image)); err != nil {
 		return err
 	}
-	up := func() error {
-		return redisUntil(ctx, func() (bool, error) {
-			return redisAsk(ctx, second, redisStep{"PING", "PONG"}) == nil, nil
-		})
-	}
-	if err := errors.Join(up(), redisAsk(ctx, second, redisStep{"SET kept over-the-restart", "OK"})); err != nil {
+	if err := redisUp(ctx, second, redisStep{"SET kept over-the-restart", "OK"}); err != nil {
 		return err
 	}
-	if _, err := c.bed.docker(ctx, "stop", second.name); err != nil {
-		return err
-	}
-	code, err := second.exit(ctx)
+	code, err := second.stop(ctx)
 	if err != nil {
 		return err
 	}
@@ -391,26 +383,18 @@ func redisRestart(ctx context.Context, c *container) error {
 	if err != nil {
 		return err
 	}
-	if _, err := c.bed.docker(ctx, "start", second.name); err != nil {
+	if _, err := second.engine(ctx, "start", second.name); err != nil {
 		return err
 	}
-	return errors.Join(up(), redisAsk(ctx, second, redisStep{"GET kept", "over-the-restart"}))
+	return redisUp(ctx, second, redisStep{"GET kept", "over-the-restart"})
 }
 
-// redisUntil asks again and again until done or until ctx ends.
-func redisUntil(ctx context.Context, done func() (bool, error)) error {
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		if ok, err := done(); ok || err != nil {
-			return err
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
+// redisUp waits until redis answers, then takes a step.
+func redisUp(ctx context.Context, c *container, s redisStep) error {
+	err := poll(ctx, 15*time.Second, "redis to answer", func(ctx context.Context) error {
+		return redisAsk(ctx, c, redisStep{"PING", "PONG"})
+	})
+	return errors.Join(err, redisAsk(ctx, c, s))
 }
 
 // redisConn speaks RESP2, https://redis.io/docs/latest/develop/reference/protocol-spec/.
@@ -562,12 +546,16 @@ func (r *redisConn) info(section, name, want string) error {
 
 // idle waits until none of redis's own background jobs runs.
 func (r *redisConn) idle(ctx context.Context, jobs ...string) error {
-	return redisUntil(ctx, func() (bool, error) {
+	return poll(ctx, 15*time.Second, "redis's background jobs to end", func(context.Context) error {
 		for _, j := range jobs {
-			if v, err := r.field("persistence", j); err != nil || v != "0" {
-				return false, err
+			v, err := r.field("persistence", j)
+			if err == nil && v != "0" {
+				err = fmt.Errorf("%s is %s", j, v)
+			}
+			if err != nil {
+				return err
 			}
 		}
-		return true, nil
+		return nil
 	})
 }

@@ -33,7 +33,8 @@ func generatedText(path string, content []byte, r Reason) Generated {
 // Without a Like the file is root's and as old as the image.
 func (g *Generated) complete(t *layers.Tree, created time.Time) {
 	g.ModTime = created
-	if e, ok := t.Lookup(g.Like); g.Like != "" && ok && e.Type == g.Type {
+	if r, err := t.Resolve(g.Like); g.Like != "" && err == nil && r.Entry.Type == g.Type {
+		e := r.Entry
 		g.Mode, g.UID, g.GID, g.ModTime = e.Mode&0o777, e.UID, e.GID, e.ModTime
 	}
 	g.Size = int64(len(g.Content))

@@ -1,11 +1,22 @@
 package slim
 
 import (
+	"crypto/sha256"
 	"strings"
 
 	"github.com/pare-image/pare/layers"
 	"github.com/pare-image/pare/layers/elfdeps"
 )
+
+// Bounds on DT_RPATH, which libraries inherit: each file may be loaded by many
+// that hand on other directories, and a hostile image has all combinations.
+const (
+	maxInherited = 64 // directories
+	maxLoaders   = 64 // sets of them, for one file
+)
+
+// need is a name in a file's DT_NEEDED.
+type need struct{ file, name string }
 
 // ruleELF keeps the interpreter and the libraries that a kept ELF file needs,
 // where the loader would find them (ld.so(8)), and what LD_PRELOAD and
@@ -14,14 +25,10 @@ import (
 var ruleELF = rule{
 	name: "elf",
 	seed: func(s *selection) {
-		preload := s.config.env["LD_PRELOAD"] + " " + string(s.read("/etc/ld.so.preload"))
-		for _, lib := range strings.FieldsFunc(preload, func(r rune) bool { return strings.ContainsRune(" :\n\t", r) }) {
-			if strings.HasPrefix(lib, "/") {
-				s.add(lib, Reason{Rule: "elf", From: "config:LD_PRELOAD"})
-			}
-		}
-		if s.read("/etc/ld.so.preload") != nil {
-			s.add("/etc/ld.so.preload", Reason{Rule: "elf"})
+		s.addPreloads(s.config.env["LD_PRELOAD"], "config:LD_PRELOAD")
+		if list := s.read(ldPreload); list != nil {
+			s.add(ldPreload, Reason{Rule: "elf"})
+			s.addPreloads(string(list), ldPreload)
 		}
 	},
 	visit: func(s *selection, e *layers.Entry) {
@@ -34,21 +41,41 @@ var ruleELF = rule{
 			s.addNeeds(elfdeps.File{Path: e.Path, Final: e.Path})
 		}
 	},
+	finish: func(s *selection) {
+		for n, found := range s.needs {
+			if !found {
+				s.risk("unresolved-needed", n.file, "needs "+quoted(n.name)+", which the source does not have either")
+			}
+		}
+	},
+}
+
+const ldPreload = "/etc/ld.so.preload"
+
+func (s *selection) addPreloads(list, from string) {
+	for _, lib := range strings.FieldsFunc(list, func(r rune) bool { return strings.ContainsRune(" :\n\t", r) }) {
+		if strings.HasPrefix(lib, "/") {
+			s.add(lib, Reason{Rule: "elf", From: from})
+		}
+	}
 }
 
 // addNeeds keeps what f needs. Libraries found through a DT_RPATH that f
 // hands on are followed here, since they inherit it; all others when they are
 // visited.
 func (s *selection) addNeeds(f elfdeps.File) {
-	key := f.Final + "\x00" + f.Path + "\x00" + strings.Join(f.Inherited, ":")
-	if s.elfSeen[key] {
+	key := sha256.Sum256([]byte(f.Final + "\x00" + f.Path + "\x00" + strings.Join(f.Inherited, ":")))
+	if s.elfSeen[key] || s.elfLoaders[f.Final] == maxLoaders {
 		return
 	}
 	s.elfSeen[key] = true
+	s.elfLoaders[f.Final]++
 	hands := s.libs.Hands(f)
+	hands = hands[:min(len(hands), maxInherited)]
 	for _, lib := range s.libs.Deps(f, s.config.libraryPath()) {
+		n := need{f.Final, lib.Name}
+		s.needs[n] = s.needs[n] || lib.Path != ""
 		if lib.Path == "" {
-			s.risk("unresolved-needed", f.Final, "needs "+lib.Name+", which the source does not have either")
 			continue
 		}
 		r := Reason{Rule: "elf", From: f.Final, Note: lib.Via}

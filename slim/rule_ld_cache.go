@@ -13,7 +13,7 @@ import (
 var ruleLdCache = rule{
 	name: "ld.so.cache",
 	settle: func(s *selection) {
-		if _, ok := s.tree.Lookup(ldCache); !ok {
+		if !s.hasLdCache() {
 			return
 		}
 		for _, f := range s.libs.ConfigFiles() {
@@ -23,7 +23,7 @@ var ruleLdCache = rule{
 		}
 	},
 	finish: func(s *selection) {
-		if _, ok := s.tree.Lookup(ldCache); !ok {
+		if !s.hasLdCache() {
 			return
 		}
 		b, err := elfdeps.WriteCache(s.cacheEntries())
@@ -39,6 +39,11 @@ var ruleLdCache = rule{
 }
 
 const ldCache = "/etc/ld.so.cache"
+
+func (s *selection) hasLdCache() bool {
+	_, err := s.tree.Resolve(ldCache)
+	return err == nil
+}
 
 // cacheEntries lists the kept libraries in the directories of ldconfig, in
 // their order, each under its soname.

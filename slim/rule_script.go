@@ -15,21 +15,26 @@ var ruleScript = rule{name: "script", visit: func(s *selection, e *layers.Entry)
 		return
 	}
 	line := e.Sniff().Shebang
-	interp, rest, _ := strings.Cut(strings.Trim(line, " \t"), " ")
+	line = strings.Trim(line, " \t")
+	end := strings.IndexAny(line+" ", " \t")
+	interp, rest := line[:end], line[end:]
 	if !path.IsAbs(interp) {
 		return
 	}
 	r := Reason{Rule: "script", From: e.Path}
 	if !s.add(interp, r) {
-		s.risk("interpreter-missing", e.Path, "its #! line names "+interp+", which the source does not have either")
+		s.interpreterMissing(e, interp)
 	}
-	if path.Base(interp) != "env" {
-		return
-	}
-	if p := s.lookPath(envProgram(rest)); p != "" {
-		s.add(p, r)
+	if name := envProgram(rest); path.Base(interp) == "env" && name != "" {
+		if p := s.lookPath(name); p == "" || !s.add(p, r) {
+			s.interpreterMissing(e, name)
+		}
 	}
 }}
+
+func (s *selection) interpreterMissing(e *layers.Entry, name string) {
+	s.risk("interpreter-missing", e.Path, "its #! line names "+quoted(name)+", which the source does not have either")
+}
 
 // envProgram finds the program in env's one argument, or in the several of
 // env -S: options and assignments come before it.

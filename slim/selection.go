@@ -2,6 +2,7 @@ package slim
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -32,7 +33,11 @@ type selection struct {
 	touchedBy map[string]*profile.Access // entries that the profile saw
 	touchedIn []string                   // their paths, sorted
 	excluded  map[string]string          // paths that never come from the source, with the rule
-	elfSeen   map[string]bool
+
+	// of ruleELF
+	elfSeen    map[[sha256.Size]byte]bool // files with what they inherit
+	elfLoaders map[string]int             // of a file, how often in elfSeen
+	needs      map[need]bool              // whether it was found, by any loader
 }
 
 // Select computes the closure of profile and options over the tree.
@@ -55,7 +60,10 @@ func newSelection(t *layers.Tree, p *profile.Profile, o Options) (*selection, er
 	if err != nil {
 		return nil, err
 	}
-	s := &selection{tree: t, config: viewConfig(t.Config()), profile: p, options: o, keep: newKeepSet(), elfSeen: map[string]bool{}}
+	s := &selection{
+		tree: t, config: viewConfig(t.Config()), profile: p, options: o, keep: newKeepSet(),
+		elfSeen: map[[sha256.Size]byte]bool{}, elfLoaders: map[string]int{}, needs: map[need]bool{},
+	}
 	s.keep.selection = s
 	if s.user, err = parsePatterns(o); err != nil {
 		return nil, err

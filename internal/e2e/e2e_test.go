@@ -120,6 +120,10 @@ func testMutations(ctx context.Context, t *testing.T, b *bed, r *row, after map[
 	if len(paths) == 0 {
 		t.Fatal("the app names no file to take away")
 	}
+	control := b.tryWithout(ctx, r.app, r.result, after, "/", -1)
+	if control.noticed != "" || !errors.Is(control.err, errUnnoticed) {
+		t.Fatalf("with a layer that removes nothing: noticed by %q, %v", control.noticed, control.err)
+	}
 	r.mutations = make([]without, len(paths))
 	var wg sync.WaitGroup
 	turn := make(chan struct{}, 3) // most of the time is waiting

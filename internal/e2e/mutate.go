@@ -26,13 +26,16 @@ type without struct {
 	err     error  // nobody noticed, or it could not be tried
 }
 
+// errUnnoticed says that the checks are too weak, or the file is not needed.
+var errUnnoticed = errors.New("no check noticed that it is gone")
+
 // tryWithout removes path from the image by a layer with one whiteout, and
-// runs it until a check fails.
+// runs it until a check fails. For "/" the layer removes nothing: a control.
 func (b *bed) tryWithout(ctx context.Context, a *app, r *slimmed, after map[string]node, path string, n int) without {
 	w := without{path: path}
 	w.noticed, w.err = b.noticed(ctx, a, r, after, resolve(after, path), fmt.Sprintf("%s-without-%d", r.granularity, n))
 	if w.err == nil && w.noticed == "" {
-		w.err = errors.New("no check noticed that it is gone")
+		w.err = errUnnoticed
 	}
 	return w
 }
@@ -100,9 +103,10 @@ func whiteout(img v1.Image, nodes map[string]node, p string) (v1.Image, error) {
 			return nil, err
 		}
 	}
-	dir, file := path.Split(p[1:])
-	if err := tw.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: dir + ".wh." + file, Mode: 0o644}); err != nil {
-		return nil, err
+	if dir, file := path.Split(p[1:]); file != "" {
+		if err := tw.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: dir + ".wh." + file, Mode: 0o644}); err != nil {
+			return nil, err
+		}
 	}
 	if err := tw.Close(); err != nil {
 		return nil, err

@@ -134,7 +134,7 @@ func ownersOf(root string, before, after map[string]node) (map[string]string, er
 		if err != nil {
 			return nil, err
 		}
-		for _, p := range paths {
+		for _, p := range filesOf(paths) {
 			if d, ok := moved[p]; ok && d.by != strings.Split(pkg, ":")[0] {
 				p = d.to
 			}
@@ -145,6 +145,16 @@ func ownersOf(root string, before, after map[string]node) (map[string]string, er
 		}
 	}
 	return owners, nil
+}
+
+// filesOf leaves out what a list shows to be a directory of the package, such
+// as /lib, which is a symlink today.
+func filesOf(paths []string) []string {
+	dirs := map[string]bool{}
+	for _, p := range paths {
+		dirs[filepath.Dir(p)] = true
+	}
+	return slices.DeleteFunc(paths, func(p string) bool { return dirs[p] })
 }
 
 type diversion struct{ to, by string }

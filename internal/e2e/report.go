@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"text/tabwriter"
@@ -40,7 +41,17 @@ func packed(img v1.Image) (n int64) {
 // table writes all rows: sizes, counts, who it runs as, how long it took.
 func table(rows []row) string {
 	var b strings.Builder
-	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	columns(&b, func(w io.Writer) { rowsTo(w, rows) })
+	return b.String()
+}
+
+func columns(b *strings.Builder, fill func(io.Writer)) {
+	w := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
+	fill(w)
+	w.Flush()
+}
+
+func rowsTo(w io.Writer, rows []row) {
 	fmt.Fprintln(w, "image\tgranularity\tMB before\tafter\tgzip MB before\tafter\tentries before\tafter\tpackages before\tafter\tuser\tchecks\tslim s\ttotal s")
 	for _, r := range rows {
 		s := r.result.plan.Summary
@@ -49,8 +60,6 @@ func table(rows []row) string {
 			r.beforeFiles, r.afterFiles, s.SourcePackages, s.KeptPackages,
 			fmt.Sprintf("%d:%d", r.result.plan.User.UID, r.result.plan.User.GID), len(r.app.checks), r.result.took.Seconds(), r.took.Seconds())
 	}
-	w.Flush()
-	return b.String()
 }
 
 // details writes what each row's comparison left out, the kept bytes by
@@ -59,17 +68,19 @@ func details(rows []row) string {
 	var b strings.Builder
 	for _, r := range rows {
 		fmt.Fprintf(&b, "\n%s, %s: %s\n", r.app.name, r.result.granularity, r.comparison)
-		w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-		for _, share := range r.result.plan.Summary.ByRule {
-			fmt.Fprintf(w, "  kept by %s\t%d entries\t%s MB\n", share.Rule, share.Entries, mb(share.Bytes))
-		}
+		columns(&b, func(w io.Writer) {
+			for _, share := range r.result.plan.Summary.ByRule {
+				fmt.Fprintf(w, "  kept by %s\t%d entries\t%s MB\n", share.Rule, share.Entries, mb(share.Bytes))
+			}
+		})
 		for _, f := range r.result.plan.Findings {
-			fmt.Fprintf(w, "  finding\t%s\t%s\n", f.Name, f.Severity)
+			fmt.Fprintf(&b, "  %s %s: %s\n", f.Severity, f.Name, f.Text)
 		}
-		for _, m := range r.mutations {
-			fmt.Fprintf(w, "  without %s\tnoticed by: %s\n", m.path, m.noticed)
-		}
-		w.Flush()
+		columns(&b, func(w io.Writer) {
+			for _, m := range r.mutations {
+				fmt.Fprintf(w, "  without %s\tnoticed by: %s\n", m.path, m.noticed)
+			}
+		})
 	}
 	return b.String()
 }

@@ -139,11 +139,13 @@ func (b *bed) again(ctx context.Context, a *app, s *source, profile string, r *s
 		return err
 	}
 	env := []string{"GOMAXPROCS=1", "TZ=Asia/Tokyo", "LANG=tr_TR.UTF-8", "HOME=" + dir, "TMPDIR=" + dir, "XDG_CACHE_HOME=" + filepath.Join(dir, "cache")}
-	out, err := b.runPare(ctx, env, b.slimArgs(a, s.ociRef(), "oci:"+filepath.Join(dir, "oci")+":again", profile, r.granularity)...)
+	argv := append([]string{"sh", "-c", `umask 077; cd /; exec "$@"`, "sh", b.pare},
+		b.slimArgs(a, s.ociRef(), "oci:"+filepath.Join(dir, "oci")+":again", profile, r.granularity)...)
+	out, err := stdout(ctx, env, argv...)
 	if err != nil {
 		return err
 	}
-	d, err := lastDigest(out)
+	d, err := lastDigest(string(out))
 	if err == nil && d != r.digest {
 		err = fmt.Errorf("built twice: %s, then %s", r.digest, d)
 	}

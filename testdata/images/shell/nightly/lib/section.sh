@@ -1,0 +1,1 @@
+section() { printf '== %s\n' "$*"; }

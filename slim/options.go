@@ -58,6 +58,9 @@ type Options struct {
 	Version string `json:"version,omitempty"`
 }
 
+// maxEpoch is the last second that JSON's form of a time can say (RFC 3339).
+const maxEpoch = 253402300799
+
 // withDefaults checks the options and makes defaults explicit.
 func (o Options) withDefaults() (Options, error) {
 	if o.Granularity == "" {
@@ -74,6 +77,12 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if !slices.Contains([]string{LayersPreserve, LayersSquash}, o.Layers) {
 		return o, fmt.Errorf("%w: layers %q; known are preserve, squash", ErrRules, o.Layers)
+	}
+	if known := []layers.Compression{layers.Gzip, layers.Zstd, layers.Uncompressed, layers.EStargz}; !slices.Contains(known, o.Compression) {
+		return o, fmt.Errorf("%w: compression %q; known are gzip, zstd, none, estargz", ErrRules, string(o.Compression))
+	}
+	if t := o.SourceDateEpoch; t != nil && (*t < 0 || *t > maxEpoch) {
+		return o, fmt.Errorf("%w: creation time %d; want seconds from 1970 to the year 9999", ErrRules, *t)
 	}
 	for _, g := range o.Groups {
 		if !slices.Contains(GroupNames(), g) {

@@ -81,15 +81,19 @@ func newSelection(t *layers.Tree, p *profile.Profile, o Options) (*selection, er
 	return s, nil
 }
 
-// exclude names what is never carried over: the package database, which is
-// written anew, and SBOM files, which describe what the source was.
+// exclude names what is not carried over: the package database, which is
+// written anew, and, unless asked for by name, SBOM files, which describe what
+// the source was.
 func (s *selection) exclude() {
 	s.excluded = map[string]string{}
 	for _, p := range s.packages.DatabasePaths() {
 		s.excluded[p] = "package-database"
 	}
 	for e := range s.tree.All() {
-		if e.Type != layers.Directory && isSBOM(e.Path) {
+		if e.Type == layers.Directory || !isSBOM(e.Path) {
+			continue
+		}
+		if _, asked := s.user.keeps(e.Path, false); !asked {
 			s.excluded[e.Path] = "source-sbom"
 		}
 	}
@@ -280,7 +284,7 @@ func (s *selection) put(e *layers.Entry, r Reason) { s.putFor(e, r, r) }
 // putFor is put for a link or a directory on the way to what cause asks for.
 func (s *selection) putFor(e *layers.Entry, r, cause Reason) {
 	if rule, out := s.excluded[e.Path]; out {
-		s.keep.dropped[e.Path] = rule
+		s.excludedEntry(e, rule, cause)
 		return
 	}
 	if s.user.drops(e.Path, e.Type == layers.Directory) {
@@ -296,6 +300,15 @@ func (s *selection) putFor(e *layers.Entry, r, cause Reason) {
 	}
 	if parent, ok := s.tree.Lookup(path.Dir(e.Path)); ok && !s.keep.Has(parent.Path) {
 		s.put(parent, Reason{Rule: "parent", From: e.Path})
+	}
+}
+
+// excludedEntry notes what is not carried over. An application may read an
+// SBOM, or what only looks like one.
+func (s *selection) excludedEntry(e *layers.Entry, rule string, cause Reason) {
+	s.keep.dropped[e.Path] = rule
+	if rule == "source-sbom" && (cause.Rule == "access" || cause.Rule == "config") {
+		s.risk("source-sbom", e.Path, "the workload used this SBOM of the source, which is not carried over; if it must be, --keep it")
 	}
 }
 

@@ -57,7 +57,7 @@ func init() {
 			"/etc/group",
 			"/usr/share/zoneinfo/Europe/Berlin",
 			"/etc/services",
-			"/etc/ssl/certs/ca-certificates.crt",
+			"/etc/ssl/certs",
 			"/etc/mime.types",
 			"/opt/gostatic/assets/logo.svg",
 			"/opt/gostatic/assets/empty",

@@ -9,6 +9,8 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"fmt"
+	"io"
+	"log"
 	"math/big"
 	"net"
 	"net/http"
@@ -78,7 +80,10 @@ func serveTLS(addr, name, authority string, h http.Handler) (port int, stop func
 	if err != nil {
 		return 0, nil, fmt.Errorf("listening for containers: %w", err)
 	}
-	s := &http.Server{Handler: h, TLSConfig: &tls.Config{Certificates: []tls.Certificate{cert}}, ReadHeaderTimeout: 10 * time.Second}
+	s := &http.Server{
+		Handler: h, TLSConfig: &tls.Config{Certificates: []tls.Certificate{cert}}, ReadHeaderTimeout: 10 * time.Second,
+		ErrorLog: log.New(io.Discard, "", 0), // that a client refuses the certificate may be the point
+	}
 	go func() { _ = s.ServeTLS(l, "", "") }()
 	return l.Addr().(*net.TCPAddr).Port, func() { _ = s.Close() }, nil
 }

@@ -1,0 +1,69 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// benchApp is the image of make bench; it is in no set of TestApps.
+var benchApp = app{
+	name:    "bench",
+	context: "testdata/images/bench",
+	ports:   []int{8000},
+	ready: func(ctx context.Context, c *container) error {
+		r, err := httpDo(ctx, "GET", "http://"+c.addr(8000)+"/", nil, nil)
+		if err != nil {
+			return err
+		}
+		return r.expect(200, nil, "numbers.txt")
+	},
+	checks: []check{
+		{"a large file", func(ctx context.Context, c *container) error {
+			r, err := httpDo(ctx, "GET", "http://"+c.addr(8000)+"/numbers.txt", nil, nil)
+			if err != nil {
+				return err
+			}
+			return r.expect(200, nil, "\n2000000\n")
+		}},
+		{"tools", func(ctx context.Context, c *container) error {
+			return errors.Join(
+				benchTool(ctx, c, "repository", "sh", "-c", "cd /tmp && git init -q r && git -C r status && echo repository"),
+				benchTool(ctx, c, "OpenJDK", "java", "-version"),
+				benchTool(ctx, c, "1.19", "go", "version"),
+				benchTool(ctx, c, "elf64", "objdump", "-f", "/usr/bin/gdb"))
+		}},
+	},
+}
+
+func benchTool(ctx context.Context, c *container, want string, argv ...string) error {
+	out, code, err := c.exec(ctx, argv...)
+	if err != nil {
+		return err
+	}
+	if code != 0 || !strings.Contains(out, want) {
+		return fmt.Errorf("%s: exit code %d, want %q in %q", argv, code, want, out)
+	}
+	return nil
+}
+
+// prepareBench makes and records the image, and says where they are.
+func prepareBench(ctx context.Context, b *bed) error {
+	s, err := b.makeSource(ctx, &benchApp)
+	if err != nil {
+		return err
+	}
+	traces, err := b.record(ctx, &benchApp, s)
+	if err != nil {
+		return err
+	}
+	profile, err := b.importProfile(ctx, &benchApp, s, traces)
+	if err != nil {
+		return err
+	}
+	env := fmt.Sprintf("image=%s\nprofile=%s\nregistry_image=%s:%s\n", s.ociRef(), profile, s.repo, sourceTag)
+	return os.WriteFile(filepath.Join(b.run, "bench.env"), []byte(env), 0o644)
+}

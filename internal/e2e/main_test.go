@@ -1,0 +1,32 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"testing"
+	"time"
+)
+
+// TestMain serves testdata/run's demo and bench too, which need the same bed.
+func TestMain(m *testing.M) {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Minute)
+	defer cancel()
+	var run func(context.Context, *bed) error
+	switch os.Getenv("PARE_E2E") {
+	case "demo":
+		run = func(ctx context.Context, b *bed) error { return demonstrate(ctx, b, os.Stdout) }
+	case "bench":
+		run = prepareBench
+	default:
+		os.Exit(m.Run())
+	}
+	b, err := newBed(func(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) })
+	if err == nil {
+		err = run(ctx, b)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "e2e:", err)
+		os.Exit(1)
+	}
+}

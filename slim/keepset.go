@@ -27,11 +27,12 @@ type KeepSet struct {
 	findings  []Finding
 	generated map[string]Generated
 	dropped   map[string]string // paths taken out, with the rule that did
+	unsafe    map[string]Reason // of them, those that a user's rule took from what needs them
 	selection *selection
 }
 
 func newKeepSet() *KeepSet {
-	return &KeepSet{reasons: map[string][]Reason{}, generated: map[string]Generated{}, dropped: map[string]string{}}
+	return &KeepSet{reasons: map[string][]Reason{}, generated: map[string]Generated{}, dropped: map[string]string{}, unsafe: map[string]Reason{}}
 }
 
 // Add keeps path for r. It reports whether the path was not kept before.
@@ -40,10 +41,16 @@ func (k *KeepSet) Add(path string, r Reason) bool {
 	if !ok {
 		k.order = append(k.order, path)
 	}
-	if !slices.Contains(have, r) {
+	if room(have, r.Rule) && !slices.Contains(have, r) {
 		k.reasons[path] = append(have, r)
 	}
 	return !ok
+}
+
+// room bounds the reasons of one path, a C library or a shell, for which each
+// program that needs it has one. The first of every rule is always there.
+func room(have []Reason, rule string) bool {
+	return len(have) < maxPlanReason || !slices.ContainsFunc(have, func(r Reason) bool { return r.Rule == rule })
 }
 
 // Has says whether path is kept.

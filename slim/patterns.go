@@ -56,7 +56,8 @@ func parsePatterns(o Options) (*patterns, error) {
 		if line == "" || line[0] == '#' {
 			continue
 		}
-		verb, text, _ := strings.Cut(line, " ")
+		end := strings.IndexAny(line+" ", " \t")
+		verb, text := line[:end], line[end:]
 		where := fmt.Sprintf("rules file, line %d", n)
 		list := map[string]*[]pattern{"keep": &ps.keep, "drop": &ps.drop}[verb]
 		if list == nil {
@@ -100,28 +101,34 @@ func (p *pattern) match(parts []string, dir bool) bool {
 	return (dir || !p.dirOnly) && matchSegments(p.segments, parts)
 }
 
+// matchSegments goes back to the last "**" alone: what an earlier one takes
+// more of, the last can take too.
 func matchSegments(segments, parts []string) bool {
-	for i, s := range segments {
-		if s == "**" {
-			rest := segments[i+1:]
-			if len(rest) == 0 {
-				return len(parts) > i
+	i, j := 0, 0
+	star, from := -1, 0
+	for j < len(parts) {
+		switch {
+		case i < len(segments) && segments[i] == "**":
+			star, from = i, j
+			if i++; i == len(segments) {
+				return true
 			}
-			for j := i; j <= len(parts); j++ {
-				if matchSegments(rest, parts[j:]) {
-					return true
-				}
-			}
+		case i < len(segments) && matchSegment(segments[i], parts[j]):
+			i++
+			j++
+		case star < 0:
 			return false
-		}
-		if i >= len(parts) {
-			return false
-		}
-		if ok, err := path.Match(s, parts[i]); err != nil || !ok {
-			return false
+		default:
+			from++
+			i, j = star+1, from
 		}
 	}
-	return len(segments) == len(parts)
+	return i == len(segments)
+}
+
+func matchSegment(segment, part string) bool {
+	ok, err := path.Match(segment, part)
+	return ok && err == nil
 }
 
 // last returns the text of the last pattern that takes the path or a

@@ -188,6 +188,7 @@ func (s *selection) run(ctx context.Context, rs []rule) error {
 			r.finish(s)
 		}
 	}
+	s.findUnsafe()
 	return nil
 }
 
@@ -287,10 +288,16 @@ func (s *selection) putFor(e *layers.Entry, r, cause Reason) {
 		s.excludedEntry(e, rule, cause)
 		return
 	}
-	if s.user.drops(e.Path, e.Type == layers.Directory) {
+	if !s.keep.Has(e.Path) && s.user.drops(e.Path, e.Type == layers.Directory) {
 		s.droppedByUser(e, cause)
 		return
 	}
+	s.take(e, r)
+}
+
+// take keeps an entry, and the directories above it even where a user's rule
+// drops them: a file that a later pattern takes back needs them.
+func (s *selection) take(e *layers.Entry, r Reason) {
 	if !s.keep.Add(e.Path, r) {
 		return
 	}
@@ -299,7 +306,7 @@ func (s *selection) putFor(e *layers.Entry, r, cause Reason) {
 		return
 	}
 	if parent, ok := s.tree.Lookup(path.Dir(e.Path)); ok && !s.keep.Has(parent.Path) {
-		s.put(parent, Reason{Rule: "parent", From: e.Path})
+		s.take(parent, Reason{Rule: "parent", From: e.Path})
 	}
 }
 
@@ -312,17 +319,28 @@ func (s *selection) excludedEntry(e *layers.Entry, rule string, cause Reason) {
 	}
 }
 
-// droppedByUser notes what a user's rule takes out. What an ELF file, a
-// script, the config or the profile needs is a finding.
-func (s *selection) droppedByUser(e *layers.Entry, r Reason) {
-	if _, ok := s.keep.dropped[e.Path]; ok {
+// droppedByUser notes what a user's rule takes out, and whether an ELF file, a
+// script, the config or the profile needs it.
+func (s *selection) droppedByUser(e *layers.Entry, cause Reason) {
+	s.keep.dropped[e.Path] = "drop"
+	if _, known := s.keep.unsafe[e.Path]; known {
 		return
 	}
-	s.keep.dropped[e.Path] = "drop"
-	switch r.Rule {
+	switch cause.Rule {
 	case "elf", "script", "config", "access", "cpu-dispatch":
+		s.keep.unsafe[e.Path] = cause
+	}
+}
+
+// findUnsafe makes findings of what was taken out though it is needed.
+func (s *selection) findUnsafe() {
+	for _, p := range sortedKeys(s.keep.unsafe) {
+		if s.keep.Has(p) {
+			continue // a directory that came back for what is in it
+		}
+		r := s.keep.unsafe[p]
 		s.finding(Finding{
-			Name: FindingUnsafeDrop, Severity: SeverityError, Path: e.Path,
+			Name: FindingUnsafeDrop, Severity: SeverityError, Path: p,
 			Text: fmt.Sprintf("a drop rule takes out what %s needs (%s)", orProfile(r.From), r.Rule),
 			Next: "narrow the pattern, or allow it with --allow " + FindingUnsafeDrop,
 		})
@@ -333,7 +351,7 @@ func orProfile(from string) string {
 	if from == "" {
 		return "the recorded workload"
 	}
-	return from
+	return quoted(from)
 }
 
 // touched returns the access that saw this entry exist; nil for none.

@@ -1,5 +1,7 @@
 package slim
 
+import "slices"
+
 // rulePackage is granularity package: a Debian package of which the profile
 // or the config named a file comes whole, and so do the packages that it
 // depends on.
@@ -8,7 +10,7 @@ var rulePackage = rule{name: "package", seed: func(s *selection) {
 		return
 	}
 	done := map[string]bool{}
-	for _, p := range s.touchedIn {
+	for _, p := range slices.Concat(s.touchedIn, s.keptFor("config")) {
 		owner, ok := s.packages.Owner(p)
 		if !ok || done[owner.ID()] {
 			continue
@@ -23,6 +25,17 @@ var rulePackage = rule{name: "package", seed: func(s *selection) {
 		}
 	}
 }}
+
+// keptFor are the paths that a rule keeps, in the order of keeping.
+func (s *selection) keptFor(rule string) []string {
+	var out []string
+	for _, p := range s.keep.order {
+		if slices.ContainsFunc(s.keep.Reasons(p), func(r Reason) bool { return r.Rule == rule }) {
+			out = append(out, p)
+		}
+	}
+	return out
+}
 
 func (s *selection) addPaths(paths []string, r Reason) {
 	for _, p := range paths {

@@ -44,8 +44,10 @@ func cacheImage(t testing.TB) (v1.Image, []*atomic.Int32, map[string]string) {
 	x.Uid = 1 << 31
 	img, reads := counted(t, "gzip",
 		[]testimage.Entry{fileWith("gone", "1"), fileWith("d/old", "1")},
-		[]testimage.Entry{fileWith("f", "text"), link, dev, file("dup"), dup, x, file(".wh.gone"), file("d/.wh..wh..opq"),
-			fileWith("script", "#!/bin/sh\n"), fileWith("big", strings.Repeat("b", 100_000))})
+		[]testimage.Entry{
+			fileWith("f", "text"), link, dev, file("dup"), dup, x, file(".wh.gone"), file("d/.wh..wh..opq"),
+			fileWith("script", "#!/bin/sh\n"), fileWith("big", strings.Repeat("b", 100_000)),
+		})
 	return img, reads, map[string]string{
 		"/d": "dir 0755", "/f": `file 0644 "text"`, "/l": "link /f", "/dev": "char 0644 1:3", "/dup": `file 0644 "2"`,
 		"/x": `file 0644 "xattrs" 2147483648:0 user.a="\x00\xff"`, "/script": `file 0644 "#!/bin/sh\n"`,

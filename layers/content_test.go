@@ -216,7 +216,8 @@ func TestSniff(t *testing.T) {
 			img, reads := counted(t, "gzip", []testimage.Entry{
 				fileWith("before", "b"), fileWith("lib.so", so), fileWith("script", "#!/bin/sh -e\necho\n"),
 				fileWith("bare", "#!"), fileWith("text", "text"), fileWith("broken", "\x7fELF and no more"),
-				fileWith("long", "#!"+strings.Repeat("x", 300)), fileWith("after", "a")})
+				fileWith("long", "#!"+strings.Repeat("x", 300)), fileWith("after", "a"),
+			})
 			tree := open(t, img, Options{Want: func(p string, _ *Header) bool { return p == "/before" || p == "/after" }})
 			s := lookup(t, tree, "/lib.so").Sniff()
 			if s.ELF == nil || strings.Join(s.ELF.Needed, " ") != "libneeded.so.1" || s.ELF.Soname != "libneeds.so" {

@@ -48,7 +48,8 @@ file lib/g "2"
 /usr/lib: dir 0755
 /usr/lib/f: file 0644 "1"`, []string{"1 /lib link-replaced"}},
 
-		{"entries below a symlink of the same layer go where it points", `
+		{
+			"entries below a symlink of the same layer go where it points", `
 -- layer --
 dir usr/lib 0711
 symlink lib -> usr/lib
@@ -63,7 +64,8 @@ file x/abs/h "3"
 /usr/made/h: file 0644 "3"
 /x: dir 0755
 /x/abs: symlink /lib/../made`,
-			[]string{"0 /lib link-followed", "0 /x/abs link-followed"}},
+			[]string{"0 /lib link-followed", "0 /x/abs link-followed"},
+		},
 
 		{"an unlisted parent that exists below keeps its attributes", `
 -- layer --
@@ -106,10 +108,13 @@ file .wh..wh.plnk/1.2 "1"
 file .wh..wh.aufs
 file f "1"
 `, `/f: file 0644 "1"`, []string{
-			"0 /.wh..wh.aufs aufs-metadata", "0 /.wh..wh.plnk aufs-metadata", "0 /.wh..wh.plnk/1.2 aufs-metadata"}},
+			"0 /.wh..wh.aufs aufs-metadata", "0 /.wh..wh.plnk aufs-metadata", "0 /.wh..wh.plnk/1.2 aufs-metadata",
+		}},
 
-		{"the root's own entry sets its metadata", "-- layer --\ndir ./ 0700 8:9\nfile f\n",
-			"/: dir 0700 8:9\n/f: file 0644 \"\"", nil},
+		{
+			"the root's own entry sets its metadata", "-- layer --\ndir ./ 0700 8:9\nfile f\n",
+			"/: dir 0700 8:9\n/f: file 0644 \"\"", nil,
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			tree := open(t, testimage.New(t, c.image), Options{})

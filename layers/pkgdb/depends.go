@@ -26,7 +26,7 @@ func (d *DB) Depends(p *Package) []*Package {
 	queue := []*Package{p}
 	var out []*Package
 	for len(queue) > 0 {
-		for _, alternatives := range relations(queue[0].depends) {
+		for _, alternatives := range queue[0].depends {
 			for _, name := range alternatives {
 				q := byName[name]
 				if q == nil {

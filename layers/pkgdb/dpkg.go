@@ -48,19 +48,44 @@ func (d *DB) readDpkg() error {
 	if err := d.readDiversions(); err != nil {
 		return err
 	}
+	if err := d.checkLists(); err != nil {
+		return err
+	}
 	for _, p := range ps {
 		list, err := d.read(d.infoFile(p, "list"), maxList)
 		if err != nil {
 			return err
 		}
 		p.list = splitLines(list)
-		dirs := parents(p.list)
-		for _, line := range p.list {
-			if strings.HasPrefix(line, "/") && line != "/." {
-				d.own(p, d.divert(p, line), dirs[line])
+		d.ownList(p)
+	}
+	return nil
+}
+
+// ownList gives p what its list names.
+func (d *DB) ownList(p *Package) {
+	dirs := parents(p.list)
+	for _, line := range p.list {
+		if strings.HasPrefix(line, "/") && line != "/." {
+			d.own(p, d.divert(p, line), dirs[line])
+		}
+	}
+	d.settle(p)
+}
+
+// checkLists bounds the lists of all packages together, since many names may
+// lead to one file of the greatest size.
+func (d *DB) checkLists() error {
+	var sum int64
+	for _, p := range d.order {
+		for _, kind := range []string{"list", "md5sums"} {
+			if r, err := d.tree.Resolve(d.infoFile(p, kind)); err == nil {
+				sum += r.Entry.Size
 			}
 		}
-		d.settle(p)
+	}
+	if sum > maxLists {
+		return fmt.Errorf("reading package database: %w: lists of %d bytes, at most %d", layers.ErrLimit, sum, maxLists)
 	}
 	return nil
 }
@@ -103,16 +128,26 @@ func (d *DB) readDiversions() error {
 	if err != nil {
 		return err
 	}
-	for l := splitLines(b); len(l) >= 3; l = l[3:] {
-		d.diversions = append(d.diversions, diversion{l[0], l[1], l[2]})
-	}
+	d.divertBy(splitLines(b))
 	return nil
+}
+
+// divertBy takes the diversions file: three lines each.
+func (d *DB) divertBy(lines []string) {
+	for l := lines; len(l) >= 3; l = l[3:] {
+		v := diversion{l[0], l[1], l[2]}
+		d.diversions = append(d.diversions, v)
+		if d.diverted == nil {
+			d.diverted = map[string][]diversion{}
+		}
+		d.diverted[v.from] = append(d.diverted[v.from], v)
+	}
 }
 
 // divert is where p's file called name is.
 func (d *DB) divert(p *Package, name string) string {
-	for _, v := range d.diversions {
-		if v.from == name && v.by != p.Name {
+	for _, v := range d.diverted[name] {
+		if v.by != p.Name {
 			return v.to
 		}
 	}

@@ -31,7 +31,9 @@ type Filtered struct {
 // in the tree. A package stays if it still owns a kept entry that is no
 // directory; then its stanza stays to the letter (but for Conffiles lines of
 // dropped files) and so do the lines of its lists that are about kept
-// entries. Maintainer scripts, triggers and the alternatives database do not
+// entries. Where a line goes through a symlink that is not kept (/lib of a
+// merged /usr), it takes the entry's own path: else it would name nothing.
+// Maintainer scripts, triggers and the alternatives database do not
 // stay: nothing in a slim image can run them.
 func (d *DB) Filter(kept func(path string) bool) *Filtered {
 	f := &Filtered{}
@@ -44,12 +46,12 @@ func (d *DB) Filter(kept func(path string) bool) *Filtered {
 		}
 		f.Packages = append(f.Packages, p)
 		names[p.Name] = true
-		if len(covers) < p.files {
+		if len(covers) < len(p.owned) {
 			f.Half = append(f.Half, p)
 		}
 		f.Files = append(f.Files, d.packageFiles(p, kept)...)
 		if p.file == "" {
-			status.Write(keepConffiles(p.stanza, d.keeps(p, kept)))
+			status.Write(keepConffiles(p.stanza, d.spelling(p, kept).unchanged))
 			status.WriteString("\n\n")
 		}
 	}
@@ -67,19 +69,35 @@ func (d *DB) Filter(kept func(path string) bool) *Filtered {
 // covers are p's kept entries that are no directories.
 func (d *DB) covers(p *Package, kept func(string) bool) []string {
 	var out []string
-	for _, name := range p.paths {
-		if slices.Contains(d.owners[name], p) && kept(name) {
+	for _, name := range p.owned {
+		if kept(name) {
 			out = append(out, name)
 		}
 	}
 	return out
 }
 
-// keeps says of a name in p's lists what kept says of the entry it means.
-func (d *DB) keeps(p *Package, kept func(string) bool) func(string) bool {
-	return func(name string) bool {
-		r, err := d.tree.ResolveLink(d.divert(p, name))
-		return err == nil && kept(r.Entry.Path)
+// spelling says how a name in a list is to be written; "" when what it means
+// is not kept.
+type spelling func(name string) string
+
+// unchanged says that a name stays as it is.
+func (s spelling) unchanged(name string) bool { return s(name) == name }
+
+// spelling is that of p's lists.
+func (d *DB) spelling(p *Package, kept func(string) bool) spelling {
+	return func(name string) string {
+		target := d.divert(p, name)
+		e, links := d.names.find(target)
+		switch {
+		case e == nil || !kept(e.Path):
+			return ""
+		case !slices.ContainsFunc(links, func(l string) bool { return !kept(l) }):
+			return name
+		case target != name:
+			return "" // dpkg diverts the name in the list, to what is not there
+		}
+		return e.Path
 	}
 }
 
@@ -96,19 +114,19 @@ func (d *DB) PackageFiles(id string, kept func(path string) bool) []File {
 }
 
 func (d *DB) packageFiles(p *Package, kept func(string) bool) []File {
-	covers, keeps := d.covers(p, kept), d.keeps(p, kept)
+	covers, spell := d.covers(p, kept), d.spelling(p, kept)
 	if p.file != "" {
-		stanza := append(keepConffiles(p.stanza, keeps), '\n')
+		stanza := append(keepConffiles(p.stanza, spell.unchanged), '\n')
 		return []File{
 			{Path: p.file, Content: stanza, Package: p.ID(), Like: p.file, Covers: covers},
-			{Path: p.file + ".md5sums", Content: filterSums(p.list, keeps), Package: p.ID(), Like: p.file, Covers: covers},
+			{Path: p.file + ".md5sums", Content: filterSums(p.list, spell), Package: p.ID(), Like: p.file, Covers: covers},
 		}
 	}
 	list := d.infoFile(p, "list")
-	out := []File{{Path: list, Content: filterList(p.list, keeps), Package: p.ID(), Like: d.like(list), Covers: covers}}
+	out := []File{{Path: list, Content: filterList(p.list, spell), Package: p.ID(), Like: d.like(list), Covers: covers}}
 	sums := d.infoFile(p, "md5sums")
 	if b, err := d.read(sums, maxList); err == nil && b != nil {
-		out = append(out, File{Path: sums, Content: filterSums(splitLines(b), keeps), Package: p.ID(), Like: sums, Covers: covers})
+		out = append(out, File{Path: sums, Content: filterSums(splitLines(b), spell), Package: p.ID(), Like: sums, Covers: covers})
 	}
 	return out
 }
@@ -123,26 +141,49 @@ func (d *DB) like(p string) string {
 
 // filterList keeps the lines about kept entries, directories included. "/."
 // comes first in every list of dpkg's.
-func filterList(lines []string, keeps func(string) bool) []byte {
+func filterList(lines []string, spell spelling) []byte {
 	var b bytes.Buffer
+	written := map[string]bool{}
 	for _, l := range lines {
-		if l == "/." || strings.HasPrefix(l, "/") && keeps(path.Clean(l)) {
-			b.WriteString(l)
-			b.WriteByte('\n')
+		if l != "/." {
+			if !strings.HasPrefix(l, "/") {
+				continue
+			}
+			clean := path.Clean(l)
+			name := spell(clean)
+			if name != clean {
+				l = name
+			}
 		}
+		if l == "" || written[l] {
+			continue
+		}
+		written[l] = true
+		b.WriteString(l)
+		b.WriteByte('\n')
 	}
 	return b.Bytes()
 }
 
 // filterSums keeps the lines about kept entries to the letter: one scanner
 // gives up on a layer when sum and path are not two spaces apart.
-func filterSums(lines []string, keeps func(string) bool) []byte {
+func filterSums(lines []string, spell spelling) []byte {
 	var b bytes.Buffer
 	for _, l := range lines {
-		if _, name, ok := strings.Cut(l, "  "); ok && keeps(path.Join("/", name)) {
-			b.WriteString(l)
-			b.WriteByte('\n')
+		sum, name, ok := strings.Cut(l, "  ")
+		if !ok {
+			continue
 		}
+		clean := path.Join("/", name)
+		switch spelled := spell(clean); spelled {
+		case "":
+			continue
+		case clean:
+			b.WriteString(l)
+		default:
+			b.WriteString(sum + "  " + strings.TrimPrefix(spelled, "/"))
+		}
+		b.WriteByte('\n')
 	}
 	return b.Bytes()
 }

@@ -25,11 +25,11 @@ type Package struct {
 
 	stanza    []byte // to the letter, without the blank line after it
 	multiSame bool
-	file      string   // its file in status.d; "" in dpkg's own form
-	paths     []string // entries it owns, resolved, sorted; directories too
-	files     int      // of them, those that are no directories
-	list      []string // lines of its .list or .md5sums file
-	depends   string   // Pre-Depends and Depends
+	file      string     // its file in status.d; "" in dpkg's own form
+	paths     []string   // entries it owns, resolved, sorted; directories too
+	owned     []string   // of them, those that are no directories
+	list      []string   // lines of its .list or .md5sums file
+	depends   [][]string // Pre-Depends and Depends: alternatives by name
 	provides  []string
 }
 
@@ -60,12 +60,14 @@ type DB struct {
 	order      []*Package // as in the status file
 	owners     map[string][]*Package
 	diversions []diversion
+	diverted   map[string][]diversion // by the name that is diverted
+	names      names
 }
 
 // Read finds and reads the image's package database. An image without one
 // gives an empty DB.
 func Read(t *layers.Tree) (*DB, error) {
-	d := &DB{tree: t, owners: map[string][]*Package{}}
+	d := &DB{tree: t, owners: map[string][]*Package{}, names: names{tree: t}}
 	for _, p := range unsupported {
 		if e, err := t.Resolve(p); err == nil && e.Entry.Type == layers.Regular {
 			d.Unsupported = append(d.Unsupported, p)
@@ -116,20 +118,21 @@ func (d *DB) Owner(path string) (*Package, bool) {
 
 const alternatives = "/etc/alternatives/"
 
-// own gives path to p, as the tree has it. What is a directory to the package
+// own gives p the entry that name means. What is a directory to the package
 // is shared, whatever the tree has there.
-func (d *DB) own(p *Package, path string, directory bool) {
-	r, err := d.tree.ResolveLink(path)
-	if err != nil {
+func (d *DB) own(p *Package, name string, directory bool) {
+	e, _ := d.names.find(name)
+	if e == nil {
 		return // deleted since it was installed: slimmed docs, path-exclude
 	}
-	p.paths = append(p.paths, r.Entry.Path)
-	if directory || r.Entry.Type == layers.Directory {
+	p.paths = append(p.paths, e.Path)
+	if directory || e.Type == layers.Directory {
 		return
 	}
-	p.files++
-	if o := d.owners[r.Entry.Path]; !slices.Contains(o, p) {
-		d.owners[r.Entry.Path] = append(o, p)
+	p.owned = append(p.owned, e.Path)
+	// Packages come one after the other: one that owns the path is the last.
+	if o := d.owners[e.Path]; len(o) == 0 || o[len(o)-1] != p {
+		d.owners[e.Path] = append(o, p)
 	}
 }
 
@@ -137,6 +140,8 @@ func (d *DB) own(p *Package, path string, directory bool) {
 func (d *DB) settle(p *Package) {
 	slices.Sort(p.paths)
 	p.paths = slices.Compact(p.paths)
+	slices.Sort(p.owned)
+	p.owned = slices.Compact(p.owned)
 }
 
 // Copyright is where a package's licence is (Debian policy 12.5); the

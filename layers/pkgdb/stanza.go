@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"strings"
+	"unicode"
 )
 
 // Bounds of a database: Debian testing with everything installed has some
@@ -11,6 +12,7 @@ import (
 const (
 	maxStatus   = 64 << 20
 	maxList     = 16 << 20
+	maxLists    = 256 << 20 // all packages' lists
 	maxPackages = 100_000
 )
 
@@ -52,10 +54,11 @@ func parseStanza(raw []byte) (*Package, bool, error) {
 	f := fields(raw)
 	p := &Package{
 		Name: f["package"], Arch: f["architecture"], Version: f["version"], stanza: raw,
-		multiSame: f["multi-arch"] == "same", depends: strings.Trim(f["pre-depends"]+", "+f["depends"], ", "),
+		multiSame: f["multi-arch"] == "same", depends: relations(f["pre-depends"] + "," + f["depends"]),
 	}
-	if p.Name == "" || strings.ContainsAny(p.Name, "/\x00 ") || strings.ContainsAny(p.Arch, "/\x00 ") {
-		return nil, false, fmt.Errorf("no package name, or one with a slash: %q", p.Name)
+	// Both become part of file names.
+	if p.Name == "" || strings.ContainsFunc(p.Name+p.Arch, notInNames) {
+		return nil, false, fmt.Errorf("%q of architecture %q is no package name", p.Name, p.Arch)
 	}
 	p.Source, _, _ = strings.Cut(f["source"], " ")
 	if p.Source == "" {
@@ -70,25 +73,38 @@ func parseStanza(raw []byte) (*Package, bool, error) {
 	return p, !has || strings.HasSuffix(status, " installed"), nil
 }
 
-// fields reads the fields of a stanza, names in lower case; continuation
-// lines are joined with newlines.
+// notInNames says what neither a package's name nor an architecture holds
+// (Debian policy 5.6.7, 5.6.8 and some room).
+func notInNames(r rune) bool {
+	return !strings.ContainsRune("+-._", r) && (r > unicode.MaxASCII || !unicode.IsLetter(r) && !unicode.IsDigit(r))
+}
+
+// wanted are the fields that are read.
+var wanted = map[string]bool{
+	"package": true, "architecture": true, "version": true, "multi-arch": true, "source": true, "status": true,
+	"depends": true, "pre-depends": true, "provides": true,
+}
+
+// fields reads the wanted fields of a stanza, names in lower case;
+// continuation lines are joined with newlines.
 func fields(raw []byte) map[string]string {
-	f := map[string]string{}
+	parts := map[string][]string{}
 	last := ""
 	for line := range strings.SplitSeq(string(raw), "\n") {
 		if strings.HasPrefix(line, " ") || strings.HasPrefix(line, "\t") {
-			if last != "" {
-				f[last] += "\n" + line
+			if wanted[last] {
+				parts[last] = append(parts[last], line)
 			}
 			continue
 		}
-		name, value, ok := strings.Cut(line, ":")
-		if !ok {
-			last = ""
-			continue
+		name, value, _ := strings.Cut(line, ":")
+		if last = strings.ToLower(name); wanted[last] {
+			parts[last] = []string{strings.TrimSpace(value)}
 		}
-		last = strings.ToLower(name)
-		f[last] = strings.TrimSpace(value)
+	}
+	f := map[string]string{}
+	for name, lines := range parts {
+		f[name] = strings.Join(lines, "\n")
 	}
 	return f
 }

@@ -84,6 +84,7 @@ func checkWithDpkg(t *testing.T, tree *layers.Tree, db *DB, s subset) {
 		t.Errorf("packages (-those that lost a file +Filtered.Half):\n%s", diff)
 	}
 	checkLists(t, root, tree)
+	checkConffiles(t, root)
 	t.Logf("%d of %d entries kept, %d of %d packages, %d of them in part", len(kept), tree.Len(), len(want), len(db.Packages()), len(half))
 	if len(want) == 0 {
 		t.Error("no package is left to ask about")
@@ -305,4 +306,26 @@ func splitSum(line string) (sum, p string) {
 	}
 	sum, p, _ = strings.Cut(line, "  ")
 	return sum + "  ", "/" + p
+}
+
+// checkConffiles: every Conffiles line of the status file names a file. dpkg
+// itself does not look.
+func checkConffiles(t *testing.T, root string) {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(root, statusFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := 0
+	for line := range strings.Lines(string(b)) {
+		name, _, ok := strings.Cut(strings.TrimPrefix(line, " "), " ")
+		if !ok || !strings.HasPrefix(line, " /") {
+			continue
+		}
+		lines++
+		if _, err := os.Lstat(filepath.Join(root, name)); err != nil {
+			t.Errorf("conffile %q: %v", name, err)
+		}
+	}
+	t.Logf("%d conffiles", lines)
 }

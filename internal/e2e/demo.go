@@ -42,7 +42,7 @@ func demonstrate(ctx context.Context, b *bed, w io.Writer) error {
 	if err := copyFile(made, profile); err != nil {
 		return err
 	}
-	say("3  slim    pare slim IMAGE -p profile.json -o oci:%s:slim %s", dir, strings.Join(a.slimArgs, " "))
+	say("3  slim    pare slim IMAGE -p profile.json -o oci:DIR:slim %s", strings.Join(a.slimArgs, " "))
 	r, err := b.slimDemo(ctx, &a, s, profile, dir)
 	if err != nil {
 		return err
@@ -64,7 +64,7 @@ func demonstrate(ctx context.Context, b *bed, w io.Writer) error {
 // slimDemo writes the result to dir: an OCI layout, an archive for docker
 // load, and the plan that says why each file is there.
 func (b *bed) slimDemo(ctx context.Context, a *app, s *source, profile, dir string) (*slimmed, error) {
-	r := &slimmed{granularity: "slim", layout: dir, repo: s.repo}
+	r := &slimmed{granularity: "slim", layout: filepath.Join(dir, "oci"), repo: s.repo}
 	began := time.Now()
 	out, err := b.runPare(ctx, nil, b.slimArgs(a, s.ociRef(), r.ociRef(), profile, "auto")...)
 	if err != nil {
@@ -80,7 +80,7 @@ func (b *bed) slimDemo(ctx context.Context, a *app, s *source, profile, dir stri
 	if err := b.spread(ctx, r); err != nil {
 		return nil, err
 	}
-	if r.image, _, err = fromLayout(dir, "slim"); err != nil {
+	if r.image, _, err = fromLayout(r.layout, "slim"); err != nil {
 		return nil, err
 	}
 	if r.plan, err = b.plan(ctx, a, s, profile, "auto"); err != nil {
@@ -117,7 +117,8 @@ func demoResult(w io.Writer, a *app, s *source, r *slimmed, dir string) error {
 	fmt.Fprint(w, b.String())
 	fmt.Fprintf(w, `
 pare slim took %.1f s. The result is
-  %s@%s
+  %s
+  %s
   docker-archive:%s
 Run it:
   docker load -i %[4]s

@@ -2,6 +2,7 @@ package pkgdb
 
 import (
 	"bytes"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -318,8 +319,8 @@ func checkConffiles(t *testing.T, root string) {
 	}
 	lines := 0
 	for line := range strings.Lines(string(b)) {
-		name, _, ok := strings.Cut(strings.TrimPrefix(line, " "), " ")
-		if !ok || !strings.HasPrefix(line, " /") {
+		name, sum, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if _, err := hex.DecodeString(sum); err != nil || len(sum) != 32 || !strings.HasPrefix(line, " /") {
 			continue
 		}
 		lines++

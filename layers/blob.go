@@ -9,6 +9,7 @@ import (
 	"io"
 	"strconv"
 	"sync"
+	"sync/atomic"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
@@ -38,6 +39,7 @@ type blobReading struct {
 	meter    *layerMeter
 	blob     *meter
 	plain    *meter
+	fetched  atomic.Int64 // compressed bytes so far
 	tail     []byte
 }
 
@@ -45,6 +47,9 @@ type blobReading struct {
 // is read to its end and digest, size and diffID are as promised. visit need
 // not read to the end.
 func readBlob(ctx context.Context, src *layerSource, b *budget, progress func(int64), visit func(io.Reader, *layerMeter) error) (facts, error) {
+	if src.size < 0 || src.size > b.limits.Unpacked {
+		return facts{}, overLimit("a blob of %d bytes; at most %d may be unpacked", src.size, b.limits.Unpacked)
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	rc, err := src.layer.Compressed()
@@ -56,7 +61,8 @@ func readBlob(ctx context.Context, src *layerSource, b *budget, progress func(in
 	// A read that waits for the network ends when its source is closed.
 	defer context.AfterFunc(ctx, closing)()
 
-	r := &blobReading{src: src, progress: progress, meter: &layerMeter{budget: b, compressed: src.size}}
+	r := &blobReading{src: src, progress: progress}
+	r.meter = &layerMeter{budget: b, compressed: src.size, fetched: r.fetched.Load}
 	r.blob = &meter{r: rc, hash: sha256.New(), seen: r.sawCompressed}
 	f, err := r.run(ctx, visit)
 	if ctxErr := context.Cause(ctx); err != nil && ctxErr != nil {
@@ -117,6 +123,7 @@ func (r *blobReading) sawCompressed(p []byte) error {
 	}
 	r.tail = append(r.tail, p[max(0, len(p)-footerSize):]...)
 	r.tail = r.tail[max(0, len(r.tail)-footerSize):]
+	r.fetched.Store(r.blob.n)
 	r.progress(r.blob.n)
 	return nil
 }

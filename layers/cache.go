@@ -199,13 +199,11 @@ func (c *Cache) load(key string, st *store) *layerIndex {
 		return nil
 	}
 	dir := filepath.Join(c.dir, key)
-	raw, err := os.ReadFile(filepath.Join(dir, indexFile))
+	idx, err := c.readIndex(filepath.Join(dir, indexFile))
 	if err != nil {
-		return nil
-	}
-	idx, err := decodeIndex(raw)
-	if err != nil {
-		c.drop(key) // a new one can take its place
+		if _, gone := os.Lstat(dir); gone == nil {
+			c.drop(key) // a new one can take its place
+		}
 		return nil
 	}
 	for i := range idx.warnings.list {
@@ -217,9 +215,24 @@ func (c *Cache) load(key string, st *store) *layerIndex {
 	return idx
 }
 
+func (c *Cache) readIndex(name string) (*layerIndex, error) {
+	if info, err := os.Stat(name); err != nil || info.Size() > c.max {
+		return nil, errors.Join(err, errCorrupt)
+	}
+	raw, err := os.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	return decodeIndex(raw)
+}
+
+// maxContentFiles is how many content files one layer has: each of a tree's
+// stays open.
+const maxContentFiles = 8
+
 func (c *Cache) loadContent(dir string, st *store) {
 	files, _ := filepath.Glob(filepath.Join(dir, contentPrefix+"*"))
-	for _, name := range files {
+	for _, name := range newest(files, maxContentFiles) {
 		f, err := os.Open(name)
 		if err != nil {
 			continue
@@ -232,6 +245,24 @@ func (c *Cache) loadContent(dir string, st *store) {
 		}
 		st.add(f, pieces, false)
 	}
+}
+
+// newest keeps the n files that were written last and removes the others.
+func newest(files []string, n int) []string {
+	if len(files) <= n {
+		return files
+	}
+	written := make(map[string]time.Time, len(files))
+	for _, f := range files {
+		if info, err := os.Stat(f); err == nil {
+			written[f] = info.ModTime()
+		}
+	}
+	slices.SortStableFunc(files, func(a, b string) int { return written[b].Compare(written[a]) })
+	for _, f := range files[n:] {
+		os.Remove(f)
+	}
+	return files[:n]
 }
 
 // save stores what a scan found, once it is verified.

@@ -14,7 +14,7 @@ import (
 
 // indexVersion is part of the cache key: raise it whenever what a scan finds,
 // or how it is written here, changes.
-const indexVersion = 1
+const indexVersion = 2
 
 var errCorrupt = errors.New("corrupt layer index")
 

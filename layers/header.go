@@ -12,6 +12,7 @@ const (
 	// overlayXattrs belong to the overlay filesystem that made the layer: in
 	// an image they would be read by the next one.
 	overlayXattrs = "trusted.overlay."
+	maxDevice     = 1<<21 - 1
 )
 
 var nodeTypes = map[byte]Type{
@@ -27,6 +28,10 @@ func (s *scan) header(n *Inode, name string, h *tar.Header) error {
 	}
 	if h.Uid < 0 || h.Gid < 0 || uint64(h.Uid) > math.MaxUint32 || uint64(h.Gid) > math.MaxUint32 {
 		return invalid("owner %d:%d is outside of 32 bits", h.Uid, h.Gid)
+	}
+	// What a tar header of ours could not hold; Linux has 12 and 20 bits.
+	if h.Devmajor < 0 || h.Devminor < 0 || h.Devmajor > maxDevice || h.Devminor > maxDevice {
+		return invalid("device number %d:%d", h.Devmajor, h.Devminor)
 	}
 	n.Header = Header{
 		Type: t, Mode: uint32(h.Mode & 0o7777), UID: h.Uid, GID: h.Gid,

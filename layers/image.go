@@ -16,6 +16,7 @@ const (
 	maxManifest = 4 << 20
 	maxConfig   = 8 << 20
 	maxLayers   = 1000
+	maxHistory  = 10_000
 )
 
 // image is a manifest and its config, checked against each other.
@@ -143,11 +144,29 @@ func readConfig(img v1.Image, d v1.Descriptor) (*v1.ConfigFile, error) {
 	if err := checkBytes("config digest", d.Digest, raw); err != nil {
 		return nil, err
 	}
+	if err := checkHistory(raw); err != nil {
+		return nil, err
+	}
 	config, err := v1.ParseConfigFile(bytes.NewReader(raw))
 	if err != nil {
 		return nil, fmt.Errorf("parsing config: %w", err)
 	}
 	return config, nil
+}
+
+// checkHistory counts lines of history, each of which takes much more memory
+// than it has bytes.
+func checkHistory(raw []byte) error {
+	var c struct {
+		History []struct{} `json:"history"`
+	}
+	if err := json.Unmarshal(raw, &c); err != nil {
+		return fmt.Errorf("parsing config: %w", err)
+	}
+	if len(c.History) > maxHistory {
+		return overLimit("%d lines of history, at most %d", len(c.History), maxHistory)
+	}
+	return nil
 }
 
 // sources pairs the manifest's layers with the config's diffIDs by position,

@@ -13,11 +13,16 @@ type Limits struct {
 	Unpacked   int64 `json:"unpacked"`   // bytes of tar, all layers; sparse files count in full
 	Ratio      int64 `json:"ratio"`      // unpacked / compressed bytes of one layer, beyond RatioFree
 	XattrBytes int   `json:"xattrBytes"` // per entry, names and values
-	NameBytes  int64 `json:"nameBytes"`  // all names, link texts and xattrs of the image
+	NameBytes  int64 `json:"nameBytes"`  // all names, link texts, xattrs, ELF needs and "#!" lines of the image
 }
 
 // RatioFree is how many bytes a layer may unpack to whatever its ratio.
 const RatioFree = 256 << 20
+
+// ratioSlack is how many bytes may come out of a layer that promises enough
+// compressed ones before the ratio counts those that did come in: the
+// promise may be a lie, and the first part of a true layer may compress best.
+const ratioSlack = 8 * RatioFree
 
 // DefaultLimits are far above any image that is known to run, and low enough
 // that a hostile one is refused in seconds.
@@ -86,14 +91,19 @@ func (b *budget) spend(c cost) error {
 // of the decompressor, or those its headers declare when that is more.
 type layerMeter struct {
 	budget     *budget
-	compressed int64
+	compressed int64        // as promised
+	fetched    func() int64 // compressed bytes that came in
 	spent      cost
 	streamed   int64
 	declared   int64
+	sparse     int64
 }
 
 // entry counts a header with so many bytes of names and attributes.
 func (m *layerMeter) entry(names int) error { return m.spend(cost{entries: 1, names: int64(names)}) }
+
+// kept counts bytes that are kept of a file's content in memory.
+func (m *layerMeter) kept(n int) error { return m.spend(cost{names: int64(n)}) }
 
 func (m *layerMeter) spend(c cost) error {
 	m.spent.entries += c.entries
@@ -106,7 +116,27 @@ func (m *layerMeter) spend(c cost) error {
 // content is read.
 func (m *layerMeter) stream(n int) error {
 	m.streamed += int64(n)
+	if m.streamed > ratioSlack && m.tooDense(m.streamed, m.fetched()) {
+		return m.dense(m.fetched(), m.streamed)
+	}
 	return m.check(m.streamed)
+}
+
+// sparseFile counts a file whose holes cost nothing in the layer.
+func (m *layerMeter) sparseFile(size int64) error {
+	m.sparse += max(0, size)
+	if m.sparse > RatioFree && m.tooDense(m.sparse, m.fetched()) {
+		return m.dense(m.fetched(), m.sparse)
+	}
+	return nil
+}
+
+func (m *layerMeter) tooDense(unpacked, compressed int64) bool {
+	return unpacked/m.budget.limits.Ratio > compressed
+}
+
+func (m *layerMeter) dense(compressed, unpacked int64) error {
+	return overLimit("%d compressed bytes unpack to %d or more, over %d times as many", compressed, unpacked, m.budget.limits.Ratio)
 }
 
 func (m *layerMeter) declare(size int64) error {
@@ -118,8 +148,8 @@ func (m *layerMeter) declare(size int64) error {
 }
 
 func (m *layerMeter) check(n int64) error {
-	if n > RatioFree && n/m.budget.limits.Ratio > m.compressed {
-		return overLimit("%d compressed bytes unpack to %d or more, over %d times as many", m.compressed, n, m.budget.limits.Ratio)
+	if n > RatioFree && m.tooDense(n, m.compressed) {
+		return m.dense(m.compressed, n)
 	}
 	if n <= m.spent.unpacked {
 		return nil

@@ -32,6 +32,8 @@ type merger struct {
 // maxSteps bounds the work of walking paths in all layers.
 const maxSteps = 200_000_000
 
+func errSteps() error { return overLimit("the paths of this image take too many steps") }
+
 func newMerger(l Limits) *merger {
 	m := &merger{limits: l, ghosts: map[string][]int{}, history: map[string][]dirVersion{}, warnings: &warnings{}}
 	m.root = m.newEntry("/", m.impliedInode())
@@ -50,6 +52,9 @@ func (m *merger) apply(layer int, idx *layerIndex) error {
 			m.whiteout(r.path)
 		case recordOpaque:
 			m.opaque(r.path)
+		}
+		if m.steps > maxSteps {
+			return &entryError{path: r.path, err: errSteps()}
 		}
 	}
 	for i := range idx.records {

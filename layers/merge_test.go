@@ -280,7 +280,7 @@ file .wh.e
 		},
 
 		{
-			name: "spellings of one path",
+			name: "spellings of one path (L)",
 			image: `
 -- layer --
 file ./a "1"
@@ -383,5 +383,24 @@ dir d xattr:user.a="b"
 				t.Errorf("warnings (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// The last entry of a directory gives its time; an entry below it does not
+// change it; what no layer lists has the epoch (L; U).
+func TestDirectoryTimes(t *testing.T) {
+	tree := open(t, testimage.New(t, `
+-- layer --
+dir d 0755 mtime=100
+dir e 0755 mtime=200
+file implied/f mtime=300
+-- layer --
+dir d 0700 mtime=50
+file e/f mtime=400
+`), Options{})
+	for p, want := range map[string]int64{"/d": 50, "/e": 200, "/implied": 0, "/": 0, "/implied/f": 300} {
+		if got := lookup(t, tree, p).ModTime.Unix(); got != want {
+			t.Errorf("%s: mtime %d, want %d", p, got, want)
+		}
 	}
 }

@@ -26,7 +26,7 @@ func (m *merger) dirFor(dir string) (*Entry, error) {
 		name := pending[0]
 		pending = pending[1:]
 		if m.steps++; m.steps > maxSteps {
-			return nil, overLimit("the paths of this image take too many steps")
+			return nil, errSteps()
 		}
 		if name == "" || name == "." {
 			continue

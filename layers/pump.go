@@ -62,12 +62,20 @@ func (p *pump) run(ctx context.Context, r io.Reader) error {
 	}
 }
 
+// maxEmptyReads is how often a source may say neither bytes nor error.
+const maxEmptyReads = 100
+
 // fill is io.ReadFull without its rewriting of io.EOF.
 func fill(r io.Reader, b []byte) (n int, err error) {
-	for n < len(b) && err == nil {
+	for empty := 0; n < len(b) && err == nil; {
 		var m int
 		m, err = r.Read(b[n:])
-		n += m
+		if empty++; m > 0 {
+			empty = 0
+		}
+		if n += m; empty > maxEmptyReads {
+			return n, io.ErrNoProgress
+		}
 	}
 	return n, err
 }

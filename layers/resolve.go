@@ -47,7 +47,7 @@ func resolve(root *Entry, name string, follow bool, steps *int) (Resolution, err
 	for len(r.pending) > 0 && err == nil {
 		if steps != nil {
 			if *steps++; *steps > maxSteps {
-				return r.res, overLimit("the paths of this image take too many steps")
+				return r.res, errSteps()
 			}
 		}
 		err = r.step(follow)

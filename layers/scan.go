@@ -171,7 +171,25 @@ func (s *scan) checkCost(h *tar.Header) error {
 	if h.Typeflag == tar.TypeGNUSparse {
 		return invalid("GNU sparse files are not read")
 	}
+	if nodeTypes[h.Typeflag] != Regular {
+		return nil // what other types say of their size means nothing
+	}
+	if isSparse(h) {
+		if err := s.meter.sparseFile(h.Size); err != nil {
+			return err
+		}
+	}
 	return s.meter.declare(h.Size)
+}
+
+// isSparse knows PAX sparse files (GNU tar manual, "Storing Sparse Files").
+func isSparse(h *tar.Header) bool {
+	for k := range h.PAXRecords {
+		if strings.HasPrefix(k, "GNU.sparse.") {
+			return true
+		}
+	}
+	return false
 }
 
 // isTOC knows the files that eStargz and zstd:chunked put beside the image's.

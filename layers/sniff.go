@@ -39,6 +39,9 @@ func (s *scan) content(ord int32, name string, n *Inode, body io.Reader) error {
 	}
 	if line := shebang(head); line != "" {
 		n.sniff = &Sniff{Shebang: line}
+		if err := s.meter.kept(n.sniff.size()); err != nil {
+			return err
+		}
 	}
 	if !want {
 		return nil
@@ -55,6 +58,9 @@ func (s *scan) smallELF(ord int32, n *Inode, r io.Reader, want bool) error {
 		return tarError(noEOF(err))
 	}
 	n.sniff = parseELF(bytes.NewReader(mem), n.Size)
+	if err := s.meter.kept(n.sniff.size()); err != nil {
+		return err
+	}
 	if !want {
 		return nil
 	}
@@ -74,7 +80,7 @@ func (s *scan) largeELF(ord int32, n *Inode, r io.Reader, want bool) error {
 	if !want {
 		s.spool.takeBack(ord)
 	}
-	return nil
+	return s.meter.kept(n.sniff.size())
 }
 
 func parseELF(r io.ReaderAt, size int64) *Sniff {
@@ -83,6 +89,20 @@ func parseELF(r io.ReaderAt, size int64) *Sniff {
 		return &Sniff{ELFError: err.Error()}
 	}
 	return &Sniff{ELF: info}
+}
+
+// size is about how many bytes are kept: a string has a header of 16.
+func (s *Sniff) size() int {
+	n := len(s.Shebang) + len(s.ELFError)
+	if e := s.ELF; e != nil {
+		n += len(e.Interp) + len(e.Soname)
+		for _, list := range [][]string{e.Needed, e.RPath, e.RunPath} {
+			for _, v := range list {
+				n += len(v) + 16
+			}
+		}
+	}
+	return n
 }
 
 // shebang returns the line after "#!" as the kernel would take it.

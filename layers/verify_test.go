@@ -130,7 +130,8 @@ func TestVerify(t *testing.T) {
 	}
 }
 
-// The bytes after the end of the tar and of the compressed data count too.
+// The bytes after the end of the tar and of the compressed data are ignored,
+// but count in digest and diffID (G).
 func TestVerifyDrains(t *testing.T) {
 	raw := append(smallTar(t), bytes.Repeat([]byte("trailing "), 300_000)...)
 	tree := open(t, rawImage(t, "gzip", raw), Options{})
@@ -142,6 +143,8 @@ func TestVerifyDrains(t *testing.T) {
 	}
 }
 
+// The magic bytes decide, whatever the media type says; gzip of several
+// members, zstd with skippable frames (U; M).
 func TestCompression(t *testing.T) {
 	raw := smallTar(t)
 	var multi, skippable bytes.Buffer
@@ -283,7 +286,8 @@ func TestEStargz(t *testing.T) {
 	}
 }
 
-// Header values that only some tar formats can hold: v7, ustar, GNU, PAX.
+// Header values that only some tar formats can hold: v7, ustar, GNU, PAX (L,
+// U; Go archive/tar testdata: TestTarsOfTheStandardLibrary).
 func TestFormats(t *testing.T) {
 	long := strings.Repeat("d", 255) + "/" + strings.Repeat("e", 255) + "/f"
 	at := func(s string) time.Time {
@@ -326,7 +330,7 @@ func TestFormats(t *testing.T) {
 	}
 }
 
-// A non-distributable layer is read like any other if its blob is there.
+// A non-distributable layer is read like any other if its blob is there (L).
 func TestNonDistributable(t *testing.T) {
 	raw := smallTar(t)
 	diffID, _, _ := v1.SHA256(bytes.NewReader(raw))

@@ -28,7 +28,8 @@ var ErrOutput = errors.New("invalid output")
 
 // WriteTar writes outputs as a deterministic tar: same outputs, same bytes.
 // They must be sorted by path bytes, without duplicates, and name every
-// parent directory; "/" itself may be left out. Names are written without a
+// parent directory; "/" itself may be left out. No name may begin with ".wh.".
+// Names are written without a
 // leading slash, directories with a trailing one, "/" as "./". Owner names
 // are not written: numbers are what runtimes apply.
 func WriteTar(ctx context.Context, w io.Writer, outputs []Output) error {
@@ -60,6 +61,9 @@ func checkOutputs(outputs []Output) error {
 		}
 		if !path.IsAbs(o.Path) || path.Clean(o.Path) != o.Path || strings.ContainsRune(o.Path, 0) {
 			return bad("not an absolute clean path")
+		}
+		if strings.HasPrefix(path.Base(o.Path), whiteoutPrefix) {
+			return bad("a reader would take it for a whiteout")
 		}
 		if i > 0 && o.Path <= last {
 			return bad("not sorted after %s", strconv.Quote(last))

@@ -186,6 +186,7 @@ func TestOutputsThatAreRefused(t *testing.T) {
 		"link to directory":  {[]Output{dir("/a"), {Path: "/l", LinkTo: "/a"}}, "hard link"},
 		"content cut short":  {[]Output{short}, "content is 1 bytes"},
 		"content overlong":   {[]Output{long}, "longer than"},
+		"a whiteout's name":  {[]Output{file("/.wh.x")}, "whiteout"},
 		"no content at all":  {[]Output{{Path: "/a", Header: Header{Type: Regular, Size: 1}}}, "no content"},
 		"zstd for docker":    {nil, "no Docker media type"},
 		"unknown algorithms": {nil, "unknown compression"},

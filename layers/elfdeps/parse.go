@@ -22,10 +22,14 @@ func (e *FormatError) Error() string {
 	return fmt.Sprintf("reading ELF file at byte %d: %s", e.Offset, e.Text)
 }
 
-// Bounds of what a file may make us read. Real files stay far below: the
-// largest dynamic section of Debian bookworm has some 300 entries.
+// Bounds of what a file may make us read and keep. Real files stay far below:
+// the largest dynamic section of Debian bookworm has some 300 entries. Search
+// paths are the longest strings: some build systems name a directory for each
+// library.
 const (
-	maxString   = 4096
+	maxInterp   = 4096
+	maxString   = 64 << 10
+	maxStrings  = 256 << 10 // all of a file's, and 16 bytes for each
 	maxNeeded   = 4096
 	maxPrograms = 4096
 	maxDynamic  = 1 << 20 // bytes
@@ -60,19 +64,35 @@ func Parse(r io.ReaderAt, size int64) (*Info, error) {
 	if err := p.programHeaders(); err != nil {
 		return nil, err
 	}
+	if err := p.contents(); err != nil {
+		return nil, err
+	}
+	return &p.info, nil
+}
+
+// contents reads what the program headers point at. There is one interpreter
+// and one dynamic section.
+func (p *parser) contents() error {
+	seen := map[uint32]bool{}
 	for _, ph := range p.programs {
+		if ph.typ != ptInterp && ph.typ != ptDynamic {
+			continue
+		}
+		if seen[ph.typ] {
+			return p.fail(ph.off, "a second program header of type %d", ph.typ)
+		}
+		seen[ph.typ] = true
 		var err error
-		switch ph.typ {
-		case ptInterp:
+		if ph.typ == ptInterp {
 			p.info.Interp, err = p.interp(ph)
-		case ptDynamic:
+		} else {
 			err = p.dynamic(ph)
 		}
 		if err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return &p.info, nil
+	return nil
 }
 
 type program struct {
@@ -90,6 +110,7 @@ type parser struct {
 	phsize   uint16
 	phnum    uint16
 	programs []program
+	strings  int // bytes of strings kept
 }
 
 func (p *parser) fail(off uint64, format string, args ...any) error {
@@ -186,8 +207,8 @@ func (p *parser) program(b []byte) program {
 }
 
 func (p *parser) interp(ph program) (string, error) {
-	if ph.filesize > maxString {
-		return "", p.fail(ph.off, "interpreter of %d bytes, at most %d are read", ph.filesize, maxString)
+	if ph.filesize > maxInterp {
+		return "", p.fail(ph.off, "interpreter of %d bytes, at most %d are read", ph.filesize, maxInterp)
 	}
 	b, err := p.read(ph.off, ph.filesize, "interpreter")
 	if err != nil {
@@ -273,6 +294,10 @@ func (p *parser) tags(b []byte) []dynTag {
 }
 
 func (p *parser) setString(tag uint64, s string) error {
+	const header = 16 // of a Go string
+	if p.strings += len(s) + header*(1+strings.Count(s, ":")); p.strings > maxStrings {
+		return p.fail(0, "more than %d bytes of strings", maxStrings)
+	}
 	switch tag {
 	case dtNeeded:
 		if len(p.info.Needed) == maxNeeded {
@@ -294,15 +319,19 @@ func (p *parser) cstring(off, limit uint64) (string, error) {
 	if off > uint64(p.size) {
 		return "", p.fail(off, "string table ends after the end of the file")
 	}
-	b, err := p.read(off, min(limit, maxString, uint64(p.size)-off), "string")
-	if err != nil {
-		return "", err
+	limit = min(limit, maxString, uint64(p.size)-off)
+	for n := uint64(128); ; n *= 4 { // most are short
+		b, err := p.read(off, min(n, limit), "string")
+		if err != nil {
+			return "", err
+		}
+		if i := bytes.IndexByte(b, 0); i >= 0 {
+			return string(b[:i]), nil
+		}
+		if n >= limit {
+			return "", p.fail(off, "a string without an end, or longer than %d bytes", maxString)
+		}
 	}
-	i := bytes.IndexByte(b, 0)
-	if i < 0 {
-		return "", p.fail(off, "a string without an end, or longer than %d bytes", maxString)
-	}
-	return string(b[:i]), nil
 }
 
 // splitPath splits a search path at colons; an empty element means the

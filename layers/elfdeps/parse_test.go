@@ -3,6 +3,7 @@ package elfdeps
 import (
 	"bytes"
 	"debug/elf"
+	"encoding/binary"
 	"errors"
 	"os"
 	"path/filepath"
@@ -120,6 +121,37 @@ func TestParseRefuses(t *testing.T) {
 				t.Errorf("got %v, want an error with %q", err, c.want)
 			}
 		})
+	}
+}
+
+// What a small file could make us keep is bounded, and long search paths are
+// within the bound.
+func TestParseBounds(t *testing.T) {
+	parse := func(b []byte) (*Info, error) { return Parse(bytes.NewReader(b), int64(len(b))) }
+	long := strings.TrimSuffix(strings.Repeat("/opt/some/where/lib:", 2000), ":") // 40,000 bytes
+	info, err := parse(testelf.File{Class: 2, Machine: machineX86_64, Type: typeDyn, RunPath: long}.Bytes())
+	if err != nil || strings.Join(info.RunPath, ":") != long {
+		t.Errorf("a long search path: %v", err)
+	}
+	many := make([]string, 4000)
+	for i := range many {
+		many[i] = strings.Repeat("n", 100)
+	}
+	two := testelf.File{Class: 2, Machine: machineX86_64, Type: typeDyn, Interp: "/lib/ld.so.1\x00\x00\x00"}.Bytes()
+	binary.LittleEndian.PutUint32(two[64+2*56:], ptDynamic) // in place of PT_INTERP
+	for name, c := range map[string]struct {
+		in   []byte
+		want string
+	}{
+		"strings in sum":          {testelf.File{Class: 2, Machine: machineX86_64, Type: typeDyn, Needed: many}.Bytes(), "bytes of strings"},
+		"empty path elements":     {testelf.File{Class: 2, Machine: machineX86_64, Type: typeDyn, RPath: strings.Repeat("a:", 20_000)}.Bytes(), "bytes of strings"},
+		"a string too long":       {testelf.File{Class: 2, Machine: machineX86_64, Type: typeDyn, RunPath: strings.Repeat("a", maxString)}.Bytes(), "without an end"},
+		"two dynamic sections":    {two, "a second program header"},
+		"an interpreter too long": {testelf.File{Class: 2, Machine: machineX86_64, Type: typeDyn, Interp: strings.Repeat("a", maxInterp)}.Bytes(), "interpreter of"},
+	} {
+		if _, err := parse(c.in); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want an error with %q", name, err, c.want)
+		}
 	}
 }
 

@@ -43,7 +43,7 @@ func (b *bed) start(ctx context.Context, a *app, image string, recorded bool) (*
 		args = append(args, a.runArgsFor(c.host())...)
 	}
 	if recorded {
-		args = append(args, "--runtime", "traced", "--volume", b.gateBinary()+":"+gatePath+":ro")
+		args = append(args, "--runtime", "traced", "--volume", b.gateDir()+":"+gateMount+":ro")
 	}
 	return c, c.create(ctx, args, image)
 }

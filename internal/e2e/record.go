@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -12,17 +13,20 @@ import (
 	"time"
 )
 
-// gatePath is where recorded containers have the gate, see gate/main.go.
-const gatePath = "/.pare-gate"
+// gateMount is where recorded containers have the gate, see gate/main.go.
+const (
+	gateMount = "/.pare-gate"
+	gatePath  = gateMount + "/gate"
+)
 
-// gateBinary is the gate's place on the host.
-func (b *bed) gateBinary() string { return filepath.Join(b.run, "gate") }
+// gateDir is the gate's directory on the host.
+func (b *bed) gateDir() string { return filepath.Join(b.run, "gate") }
 
 // record runs the source's container under strace while every check runs,
 // stops it as the image wants, and returns the traces: the container's first,
 // then one for each command that a check ran in it.
 func (b *bed) record(ctx context.Context, a *app, s *source) (traces []string, err error) {
-	if err := b.goBuild(ctx, "./internal/e2e/gate", b.gateBinary(), false); err != nil {
+	if err := b.goBuild(ctx, "./internal/e2e/gate", filepath.Join(b.gateDir(), "gate"), false); err != nil {
 		return nil, err
 	}
 	c, err := b.start(ctx, a, s.id, true)
@@ -96,17 +100,17 @@ func (c *container) recordedExec(ctx context.Context, argv []string) (out string
 		done <- result{out, code, err}
 	}()
 	tracer, err := c.traceGate(ctx, token)
-	r := <-done
 	if err != nil {
+		cancel()
+		r := <-done
 		return r.out, 0, fmt.Errorf("recording %s: %w: %s", argv, err, r.out)
 	}
-	if err := tracer.Wait(); err != nil && ctx.Err() != nil {
-		return r.out, 0, err // strace's own exit code says nothing else
-	}
+	r := <-done
+	_ = tracer.Wait() // its exit code is the command's
 	return r.out, r.code, r.err
 }
 
-// traceGate finds the gate's process and attaches strace to it.
+// traceGate finds the gate's process, attaches strace to it and lets it go.
 func (c *container) traceGate(ctx context.Context, token string) (*exec.Cmd, error) {
 	flags, err := c.bed.straceFlags()
 	if err != nil {
@@ -114,8 +118,7 @@ func (c *container) traceGate(ctx context.Context, token string) (*exec.Cmd, err
 	}
 	var pid string
 	err = poll(ctx, 20*time.Second, "the gate to start", func(context.Context) error {
-		pid = findGate(token)
-		if pid == "" {
+		if pid = findGate(token); pid == "" {
 			return fmt.Errorf("no process %s %s", gatePath, token)
 		}
 		return nil
@@ -128,7 +131,24 @@ func (c *container) traceGate(ctx context.Context, token string) (*exec.Cmd, err
 	if err := tracer.Start(); err != nil {
 		return nil, err
 	}
-	return tracer, os.WriteFile(name+".pid", []byte(strconv.Itoa(tracer.Process.Pid)), 0o644)
+	err = poll(ctx, 20*time.Second, "strace to hold the gate", func(context.Context) error {
+		status, err := os.ReadFile(filepath.Join("/proc", pid, "status"))
+		if err == nil && bytes.Contains(status, []byte("\nTracerPid:\t0\n")) {
+			err = errors.New("not yet")
+		}
+		return err
+	})
+	if err == nil {
+		err = os.WriteFile(name+".pid", []byte(strconv.Itoa(tracer.Process.Pid)), 0o644)
+	}
+	if err == nil {
+		err = os.WriteFile(filepath.Join(c.bed.gateDir(), token), nil, 0o644)
+	}
+	if err != nil {
+		_ = tracer.Process.Kill()
+		_ = tracer.Wait()
+	}
+	return tracer, err
 }
 
 // findGate looks for the process by its arguments; "" when there is none.

@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -175,7 +176,7 @@ func TestErrorsAreQuoted(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = Open(context.Background(), imageOf(t, l), Options{Scratch: t.TempDir()})
-	if err == nil || strings.ContainsAny(err.Error(), "\x1b\n\xff\u202e") || !strings.Contains(err.Error(), `\x1b[31m\u202e\n\xff/.wh.`) {
+	if err == nil || strings.ContainsAny(err.Error(), "\x1b\n\u202e") || !utf8.ValidString(err.Error()) || !strings.Contains(err.Error(), `\x1b[31m\u202e\n\xff/.wh.`) {
 		t.Errorf("err = %q", err)
 	}
 }

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/pare-image/pare/internal/atomicfile"
 )
 
 // tarFile writes a tar whose bytes follow from names and contents alone.
@@ -123,14 +125,11 @@ func writeOCIArchive(ctx context.Context, r Ref, c *content) (Ref, error) {
 
 // writeArchive makes r.Path the tar that fill writes.
 func writeArchive(r Ref, fill func(tarFile) error) (Ref, error) {
-	file, err := resolved(r.Path)
+	file, err := filepath.Abs(r.Path)
 	if err != nil {
 		return Ref{}, err
 	}
-	if file, err = filepath.Abs(file); err != nil {
-		return Ref{}, err
-	}
-	err = replaceFile(file, func(f *os.File) error {
+	err = atomicfile.Replace(file, func(f *os.File) error {
 		t := tarFile{f}
 		if err := fill(t); err != nil {
 			return err

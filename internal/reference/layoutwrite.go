@@ -14,6 +14,8 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"github.com/pare-image/pare/internal/atomicfile"
 )
 
 const sha256Dir = blobsDir + "/sha256"
@@ -27,7 +29,7 @@ func checkLayout(dir string) error {
 	if err != nil {
 		return err
 	}
-	if err := tryTemp(filepath.Join(dir, layoutFile)); err != nil {
+	if err := atomicfile.Try(filepath.Join(dir, layoutFile)); err != nil {
 		return err
 	}
 	if len(entries) == 0 {
@@ -56,7 +58,7 @@ func writeLayout(ctx context.Context, r Ref, c *content) (Ref, error) {
 	if _, err := os.Stat(abs); err == nil {
 		return at, addToLayout(ctx, abs, r.Name, c)
 	}
-	tmp := tempName(abs)
+	tmp := atomicfile.TempName(abs)
 	if err := os.Mkdir(tmp, 0o777); err != nil {
 		return Ref{}, err
 	}
@@ -68,7 +70,7 @@ func writeLayout(ctx context.Context, r Ref, c *content) (Ref, error) {
 		os.RemoveAll(tmp)
 		return Ref{}, err
 	}
-	syncDir(filepath.Dir(abs))
+	atomicfile.SyncDir(filepath.Dir(abs))
 	return at, nil
 }
 
@@ -86,7 +88,7 @@ func addToLayout(ctx context.Context, dir, tag string, c *content) (err error) {
 		return err
 	}
 	defer root.Close()
-	w := &layoutWriter{root: root, tmp: filepath.Base(tempName("tmp"))}
+	w := &layoutWriter{root: root, tmp: filepath.Base(atomicfile.TempName("tmp"))}
 	if err := root.Mkdir(w.tmp, 0o700); err != nil {
 		return err
 	}

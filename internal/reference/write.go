@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
+	"github.com/pare-image/pare/internal/atomicfile"
 	"github.com/pare-image/pare/layers"
 )
 
@@ -91,21 +92,12 @@ func checkParent(path string) error {
 	case !info.IsDir():
 		return fmt.Errorf("%w: %s is no directory", ErrDestination, parent)
 	}
-	return tryTemp(path)
-}
-
-// tryTemp finds out whether a file can be made, as the only sure way is.
-func tryTemp(path string) error {
-	f, err := createTemp(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Close(), os.Remove(f.Name()))
+	return atomicfile.Try(path)
 }
 
 // checkArchive lets nothing be overwritten but an archive of the same name.
 func checkArchive(ctx context.Context, r Ref, o Options) error {
-	path, err := resolved(r.Path)
+	path, err := atomicfile.Resolve(r.Path)
 	if err != nil {
 		return err
 	}
@@ -155,16 +147,6 @@ func listTags(f files, k Kind) ([]string, error) {
 		}
 	}
 	return tags, nil
-}
-
-// resolved follows a symlink at path, so that the file is replaced and not
-// the link.
-func resolved(path string) (string, error) {
-	to, err := filepath.EvalSymlinks(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return path, nil
-	}
-	return to, err
 }
 
 // content is what is to be written, as blobs.

@@ -1,10 +1,14 @@
 package registry
 
 import (
+	"fmt"
 	"io"
+	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+
+	"github.com/pare-image/pare/layers"
 )
 
 // explained is a remote image whose refusals are StatusErrors.
@@ -53,7 +57,21 @@ func explainLayer(l v1.Layer) v1.Layer {
 
 func (l explainedLayer) Compressed() (io.ReadCloser, error) {
 	rc, err := l.Layer.Compressed()
-	return rc, explain(err)
+	if err != nil {
+		return nil, explain(err)
+	}
+	return verified{rc}, nil
+}
+
+// verified gives the error of remote's own check a type that others know.
+type verified struct{ io.ReadCloser }
+
+func (v verified) Read(p []byte) (int, error) {
+	n, err := v.ReadCloser.Read(p)
+	if err != nil && strings.HasPrefix(err.Error(), "error verifying ") {
+		err = fmt.Errorf("%w: %v", layers.ErrMismatch, err)
+	}
+	return n, err
 }
 
 func (l explainedLayer) Uncompressed() (io.ReadCloser, error) {

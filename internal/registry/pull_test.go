@@ -226,6 +226,9 @@ func TestPullGivesUp(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("error %v, want one with %q", err, c.want)
 			}
+			if c.want == "checksum" && !errors.Is(err, layers.ErrMismatch) {
+				t.Errorf("error %v is no ErrMismatch", err)
+			}
 			if n := s.happened(&c.fault); n > 8 {
 				t.Errorf("asked %d times", n)
 			}

@@ -1,7 +1,6 @@
 package registry
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -39,8 +38,12 @@ func (t *retry) RoundTrip(req *http.Request) (*http.Response, error) {
 	reading := req.Method == http.MethodGet || req.Method == http.MethodHead
 	for n := 0; ; n++ {
 		resp, err := t.next.RoundTrip(req)
-		if !again(req.Context(), resp, err) {
+		if !again(resp, err) {
 			return resp, err
+		}
+		if err := req.Context().Err(); err != nil {
+			discard(resp)
+			return nil, err
 		}
 		if n == t.timing.retries && err != nil {
 			return nil, &gaveUpError{attempts: n + 1, err: err}
@@ -69,10 +72,7 @@ func (t timing) delay(n int, resp *http.Response) time.Duration {
 }
 
 // again says whether the same request may fare better later.
-func again(ctx context.Context, resp *http.Response, err error) bool {
-	if ctx.Err() != nil {
-		return false
-	}
+func again(resp *http.Response, err error) bool {
 	if err != nil {
 		return transient(err)
 	}

@@ -10,28 +10,13 @@ import (
 // installed counts; versions are not compared, as what is installed was
 // accepted by dpkg.
 func (d *DB) Depends(p *Package) []*Package {
-	byName := map[string]*Package{}
-	provided := map[string]*Package{}
-	for _, q := range d.packages {
-		if have := byName[q.Name]; have == nil || q.Arch == p.Arch {
-			byName[q.Name] = q
-		}
-		for _, v := range q.provides {
-			if provided[v] == nil {
-				provided[v] = q
-			}
-		}
-	}
 	seen := map[*Package]bool{p: true}
 	queue := []*Package{p}
 	var out []*Package
 	for len(queue) > 0 {
 		for _, alternatives := range queue[0].depends {
 			for _, name := range alternatives {
-				q := byName[name]
-				if q == nil {
-					q = provided[name]
-				}
+				q := d.called(name, p.Arch)
 				if q == nil {
 					continue
 				}
@@ -47,6 +32,37 @@ func (d *DB) Depends(p *Package) []*Package {
 	}
 	slices.SortFunc(out, func(a, b *Package) int { return strings.Compare(a.ID(), b.ID()) })
 	return out
+}
+
+// called is the package of that name, by preference of that architecture, or
+// else the first that provides it; nil when none is installed.
+func (d *DB) called(name, arch string) *Package {
+	var first *Package
+	for _, q := range d.byName[name] {
+		if q.Arch == arch {
+			return q
+		}
+		if first == nil {
+			first = q
+		}
+	}
+	if first == nil {
+		return d.provided[name]
+	}
+	return first
+}
+
+// index makes it quick to find packages by name.
+func (d *DB) index() {
+	d.byName, d.provided = make(map[string][]*Package, len(d.packages)), map[string]*Package{}
+	for _, q := range d.packages {
+		d.byName[q.Name] = append(d.byName[q.Name], q)
+		for _, v := range q.provides {
+			if d.provided[v] == nil {
+				d.provided[v] = q
+			}
+		}
+	}
 }
 
 // relations splits "a (>= 1) | b, c:any" into lists of alternatives.

@@ -62,6 +62,8 @@ type DB struct {
 	diversions []diversion
 	diverted   map[string][]diversion // by the name that is diverted
 	names      names
+	byName     map[string][]*Package
+	provided   map[string]*Package // the first by ID
 }
 
 // Read finds and reads the image's package database. An image without one
@@ -81,6 +83,7 @@ func Read(t *layers.Tree) (*DB, error) {
 	}
 	d.packages = slices.Clone(d.order)
 	slices.SortStableFunc(d.packages, func(a, b *Package) int { return cmp.Compare(a.ID(), b.ID()) })
+	d.index()
 	return d, nil
 }
 

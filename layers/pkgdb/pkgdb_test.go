@@ -192,6 +192,22 @@ func TestDepends(t *testing.T) {
 	}
 }
 
+// Of several architectures, the depending package's own counts.
+func TestDependsOfArchitectures(t *testing.T) {
+	_, db := open(t, `
+-- layer --
+file var/lib/dpkg/status "Package: a\nArchitecture: i386\nDepends: l\n\nPackage: b\nArchitecture: amd64\nDepends: l\n\nPackage: c\nArchitecture: armhf\nDepends: l, virtual\n\nPackage: l\nMulti-Arch: same\nArchitecture: amd64\n\nPackage: l\nMulti-Arch: same\nArchitecture: i386\n\nPackage: z\nArchitecture: all\nProvides: virtual\n"
+`)
+	got := map[string]string{}
+	for _, p := range db.Packages() {
+		got[p.ID()] = ids(db.Depends(p))
+	}
+	want := map[string]string{"a": "l:i386", "b": "l:amd64", "c": "l:amd64 z", "l:amd64": "", "l:i386": "", "z": ""}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestStatusD(t *testing.T) {
 	_, db := open(t, `
 -- layer --

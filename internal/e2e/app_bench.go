@@ -32,9 +32,9 @@ var benchApp = app{
 		{"tools", func(ctx context.Context, c *container) error {
 			return errors.Join(
 				benchTool(ctx, c, "repository", "sh", "-c", "cd /tmp && git init -q r && git -C r status && echo repository"),
-				benchTool(ctx, c, "OpenJDK", "java", "-version"),
-				benchTool(ctx, c, "1.19", "go", "version"),
-				benchTool(ctx, c, "elf64", "objdump", "-f", "/usr/bin/gdb"))
+				benchTool(ctx, c, "elf64", "objdump", "-f", "/usr/bin/git"),
+				benchTool(ctx, c, "[3, 2]", "python3", "-c", "import sqlite3, json, ssl; print(json.loads('[3, 2]'))"),
+				benchTool(ctx, c, "GNU C17", "sh", "-c", "echo 'int main(void) { return 0; }' >/tmp/a.c && gcc -v -o /tmp/a /tmp/a.c && /tmp/a"))
 		}},
 	},
 }

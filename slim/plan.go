@@ -145,7 +145,9 @@ type planner struct {
 	written   map[string]Generated // what pare writes, by path
 	databases *pkgdb.Filtered
 	owners    map[string]Ownership
-	out       map[int]int // source layer -> output layer
+	changed   map[string]bool // entries that the workload changed
+	refused   map[string]bool // of them, those that the user cannot have
+	out       map[int]int     // source layer -> output layer
 }
 
 // NewPlan decides user, ownership, package database, layers and config. p and
@@ -161,6 +163,7 @@ func NewPlan(ctx context.Context, t *layers.Tree, p *profile.Profile, k *KeepSet
 	}
 	pl := &planner{
 		selection: k.selection, written: map[string]Generated{}, owners: map[string]Ownership{},
+		changed: map[string]bool{}, refused: map[string]bool{},
 		created: creation(t.Config(), o),
 		plan: &Plan{
 			SchemaVersion: planVersion, Kind: planKind, Options: o, OptionsDigest: o.digest(),

@@ -33,7 +33,7 @@ func (pl *planner) checkEntry(e *layers.Entry) {
 	f := Finding{
 		Name: FindingUnreadable, Severity: SeverityError, Path: e.Path,
 		Text: fmt.Sprintf("user %d:%d cannot %s it: %s is %s, owner %d:%d", pl.plan.User.UID, pl.plan.User.GID,
-			map[bool]string{true: "run", false: "read"}[want == permExec], quoted(at.Path), octal(at.Mode), at.UID, at.GID),
+			verb(want), quoted(at.Path), octal(at.Mode), at.UID, at.GID),
 		Next: fmt.Sprintf("give it to the user with --own %s, run as root with --user 0:0, or, if only root's part of the start needs it, --allow %s", quoted(at.Path), FindingUnreadable),
 	}
 	if !needed {
@@ -42,8 +42,19 @@ func (pl *planner) checkEntry(e *layers.Entry) {
 	pl.finding(f)
 }
 
+func verb(want uint32) string {
+	switch want {
+	case 0:
+		return "reach"
+	case permExec:
+		return "run"
+	}
+	return "read"
+}
+
 // wanted is what the user must be able to do with e, and whether the profile,
-// the config, or another kept file says so.
+// the config, or another kept file says so. Whether it can write what the
+// workload changed is decided already; it must get there.
 func (pl *planner) wanted(e *layers.Entry) (want uint32, needed bool) {
 	a := pl.touched(e.Path)
 	switch e.Type {
@@ -54,11 +65,12 @@ func (pl *planner) wanted(e *layers.Entry) (want uint32, needed bool) {
 		if a != nil && a.Has(profile.Chdir) {
 			want |= permExec
 		}
-		return want, want != 0
+		return want, want != 0 || pl.changed[e.Path]
 	case layers.Regular:
 	default:
 		return 0, false
 	}
+	needed = pl.changed[e.Path]
 	if a != nil && a.Has(profile.Exec) {
 		want, needed = permExec, true
 	}

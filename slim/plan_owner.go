@@ -80,17 +80,18 @@ func (pl *planner) parentOfWritten(p string, res layers.Resolution) string {
 
 // letWrite makes sure that the user can write e, if that is state.
 func (pl *planner) letWrite(e *layers.Entry, a *profile.Access) {
-	if _, pares := pl.written[e.Path]; pares || pl.may(e, permWrite) {
+	if _, pares := pl.written[e.Path]; pares || isByteCode(a.Path) {
 		return
 	}
-	r := Reason{Rule: "state", From: a.Path, Note: note(a)}
+	pl.changed[e.Path] = true
+	if pl.may(e, permWrite) || pl.refused[e.Path] {
+		return
+	}
 	if pl.isState(e) {
-		pl.give(e, r)
+		pl.give(e, Reason{Rule: "state", From: a.Path, Note: note(a)})
 		return
 	}
-	if isByteCode(a.Path) {
-		return
-	}
+	pl.refused[e.Path] = true
 	pl.finding(Finding{
 		Name: FindingCannotWrite, Severity: SeverityError, Path: e.Path,
 		Text: fmt.Sprintf("the workload changed %s (%s); user %d:%d cannot (%s, owner %d:%d)",
@@ -106,19 +107,22 @@ func isByteCode(p string) bool {
 }
 
 // isState says that a program's state is kept at e: in a volume, or below the
-// directories that hier(7) has for it. A directory that holds kept files
-// which nobody wrote holds code or configuration as well, and is none.
+// directories that hier(7) has for it, by all its names. A directory that holds
+// kept files which nobody wrote holds code or configuration as well, and is none.
 func (pl *planner) isState(e *layers.Entry) bool {
-	if slices.ContainsFunc(pl.config.volumes, func(v string) bool { return pl.inDir(e.Path, v) }) {
-		return true
-	}
-	if !slices.ContainsFunc(stateDirs, func(d string) bool { return pl.inDir(e.Path, d) }) {
-		return false
-	}
-	if e.Path == "/var/lib" {
-		return false // what is in it belongs to many
+	for _, p := range e.Paths() {
+		if pl.keep.Has(p) && !pl.inState(p) {
+			return false
+		}
 	}
 	return e.Type != layers.Directory || !pl.holdsUnwritten(e)
+}
+
+// inState says that p is in a place for state. What is right in /var/lib
+// belongs to many.
+func (pl *planner) inState(p string) bool {
+	in := func(dir string) bool { return pl.inDir(p, dir) }
+	return slices.ContainsFunc(pl.config.volumes, in) || p != "/var/lib" && slices.ContainsFunc(stateDirs, in)
 }
 
 var stateDirs = []string{"/run", "/var/cache", "/var/lib", "/var/log", "/var/run", "/var/spool"}
@@ -194,14 +198,15 @@ func (pl *planner) may(e *layers.Entry, want uint32) bool {
 	return pl.plan.User.may(pl.owned(e.Path, e.Header), want)
 }
 
-// may is path_resolution(7), "Permissions".
+// may is path_resolution(7), "Permissions". Supplementary groups do not count:
+// engines give none to a user that the config names together with its group.
 func (u User) may(h layers.Header, want uint32) bool {
 	switch {
 	case u.UID == 0:
 		return true
 	case h.UID == u.UID:
 		return h.Mode>>6&want == want
-	case u.inGroup(h.GID):
+	case u.GID == h.GID:
 		return h.Mode>>3&want == want
 	}
 	return h.Mode&want == want

@@ -14,3 +14,12 @@ func quoted(s string) string {
 	}
 	return q
 }
+
+// utf8Path is a path as JSON can hold it: as it is, or quoted when it is not
+// UTF-8. No path begins with a quote.
+func utf8Path(p string) string {
+	if utf8.ValidString(p) {
+		return p
+	}
+	return strconv.Quote(p)
+}

@@ -74,7 +74,9 @@ func newSelection(t *layers.Tree, p *profile.Profile, o Options) (*selection, er
 	s.libs = elfdeps.NewResolver(elfTree{t})
 	s.exclude()
 	s.touch()
-	s.accounts = s.readAccounts()
+	if s.accounts, err = s.readAccounts(); err != nil {
+		return nil, err
+	}
 	if s.who, err = s.decideUser(); err != nil {
 		return nil, err
 	}
@@ -388,10 +390,13 @@ func below(p, dir string) bool {
 func (s *selection) read(p string) []byte { return elfTree{s.tree}.ReadFile(p) }
 
 func (s *selection) risk(name, p, text string) {
-	s.keep.risks = append(s.keep.risks, Risk{Name: name, Path: p, Text: text})
+	s.keep.risks = append(s.keep.risks, Risk{Name: name, Path: utf8Path(p), Text: text})
 }
 
-func (s *selection) finding(f Finding) { s.keep.findings = append(s.keep.findings, f) }
+func (s *selection) finding(f Finding) {
+	f.Path = utf8Path(f.Path)
+	s.keep.findings = append(s.keep.findings, f)
+}
 
 // generate has pare write a file, in place of the source's if that has one.
 func (s *selection) generate(g Generated) { s.keep.generated[g.Path] = g }

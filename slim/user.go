@@ -3,6 +3,7 @@ package slim
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -14,7 +15,7 @@ import (
 type User struct {
 	UID    int    `json:"uid"`
 	GID    int    `json:"gid"`
-	Groups []int  `json:"groups,omitempty"` // supplementary, by the group file
+	Groups []int  `json:"groups,omitempty"` // supplementary, by the group file; "UID:GID" gets none from docker
 	Name   string `json:"name,omitempty"`
 	Home   string `json:"home"`
 	From   string `json:"from"` // how it was decided, for people
@@ -41,8 +42,15 @@ type account struct {
 	members []string
 }
 
-func (s *selection) readAccounts() accounts {
-	a := accounts{passwd: s.read(passwdFile), group: s.read(groupFile)}
+func (s *selection) readAccounts() (accounts, error) {
+	var a accounts
+	var err error
+	if a.passwd, err = s.readAccountFile(passwdFile); err != nil {
+		return a, err
+	}
+	if a.group, err = s.readAccountFile(groupFile); err != nil {
+		return a, err
+	}
 	for _, f := range colonLines(a.passwd, 7) {
 		uid, err1 := strconv.Atoi(f[2])
 		gid, err2 := strconv.Atoi(f[3])
@@ -55,7 +63,24 @@ func (s *selection) readAccounts() accounts {
 			a.groups = append(a.groups, account{name: f[0], id: gid, members: strings.Split(f[3], ",")})
 		}
 	}
-	return a
+	return a, nil
+}
+
+// readAccountFile gives nil for a file that is not there. One that cannot be
+// read is an error, or it would be replaced by one that lacks its users.
+func (s *selection) readAccountFile(name string) ([]byte, error) {
+	r, err := s.tree.Resolve(name)
+	if err != nil {
+		return nil, nil //nolint:nilerr // absent is no error
+	}
+	if r.Entry.Type != layers.Regular {
+		return nil, fmt.Errorf("%s of the image is a %s, not a file", name, r.Entry.Type)
+	}
+	b, err := s.tree.ReadContent(r.Entry.Inode, maxRead)
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", name, err)
+	}
+	return b, nil
 }
 
 func colonLines(b []byte, fields int) [][]string {
@@ -115,13 +140,14 @@ func (s *selection) chooseUser(a accounts) (User, error) {
 	if u, ok := s.droppedTo(a); ok {
 		return u, nil
 	}
-	id := nobodyElse
-	for taken := true; taken; id++ {
-		_, user := a.byID(id)
-		_, group := a.groupByID(id)
-		taken = user || group
+	taken := map[int]bool{}
+	for _, x := range slices.Concat(a.users, a.groups) {
+		taken[x.id] = true
 	}
-	id--
+	id := nobodyElse
+	for taken[id] {
+		id++
+	}
 	return User{UID: id, GID: id, From: "the image ran as root and the recorded workload dropped to nobody"}, nil
 }
 
@@ -129,8 +155,12 @@ func (s *selection) chooseUser(a accounts) (User, error) {
 func (s *selection) droppedTo(a accounts) (User, bool) {
 	var to []profile.User
 	for _, u := range s.profile.Users {
-		if u.UID != 0 && (len(to) == 0 || to[len(to)-1].UID != u.UID) {
+		switch last := len(to) - 1; {
+		case u.UID == 0:
+		case last < 0 || to[last].UID != u.UID:
 			to = append(to, u)
+		case to[last].GID == 0:
+			to[last] = u // its group was changed after its user
 		}
 	}
 	if len(to) > 1 {
@@ -214,6 +244,9 @@ func (s *selection) recordedHome() string {
 		homes = []string{root.home}
 	}
 	for _, h := range homes {
+		if strings.ContainsAny(h, ":\n") {
+			continue // no home that passwd can name
+		}
 		res, err := s.tree.Resolve(h)
 		if err != nil || res.Entry.Type != layers.Directory || res.Entry.Path == "/" {
 			continue
@@ -257,16 +290,4 @@ func appendLine(b []byte, line string) []byte {
 		b = append(b, '\n')
 	}
 	return append(b, line...)
-}
-
-func (u User) inGroup(gid int) bool {
-	if u.GID == gid {
-		return true
-	}
-	for _, g := range u.Groups {
-		if g == gid {
-			return true
-		}
-	}
-	return false
 }

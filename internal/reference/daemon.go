@@ -88,6 +88,22 @@ func clientTLS(dir string) (*tls.Config, error) {
 	return &tls.Config{Certificates: []tls.Certificate{cert}, RootCAs: pool}, nil
 }
 
+// Version asks the engine who it is: "20.10.24" and where it is reached.
+func (d Docker) Version(ctx context.Context) (version, host string, err error) {
+	e, err := d.connect()
+	if err != nil {
+		return "", d.Host, err
+	}
+	resp, err := e.get(ctx, "/version")
+	if err != nil {
+		return "", e.host, err
+	}
+	defer resp.Body.Close()
+	var answer struct{ Version string }
+	err = json.NewDecoder(io.LimitReader(resp.Body, maxDockerAnswer)).Decode(&answer)
+	return answer.Version, e.host, err
+}
+
 // do sends a request; answers other than 200 are errors.
 func (e *engine) do(req *http.Request) (*http.Response, error) {
 	resp, err := e.client.Do(req)

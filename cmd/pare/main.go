@@ -1,0 +1,20 @@
+// Command pare makes an existing container image smaller, to the files that
+// a recorded workload is known to need.
+package main
+
+import (
+	"context"
+	"os"
+	"runtime/debug"
+)
+
+func main() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(50) // an index of a large image is mostly live
+	}
+	ctx, signals := watchSignals(context.Background())
+	a := newApp()
+	err := newRootCommand(a).ExecuteContext(ctx)
+	a.term.endProgress()
+	os.Exit(a.exit(err, signals))
+}

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pare-image/pare/slim/profile"
+)
+
+const (
+	formatAuto   = "auto"
+	formatStrace = "strace"
+	formatPaths  = "paths"
+	formatJSON   = "json"
+)
+
+type profileImportCommand struct {
+	files  []string
+	output string
+	format string
+	image  string
+	root   string
+	cwd    string
+	source sourceFlags
+}
+
+func newProfileImportCommand(a *app) *cobra.Command {
+	c := profileImportCommand{format: formatAuto}
+	cmd := &cobra.Command{
+		Use:   "import [--image IMAGE] [-o FILE] TRACE...",
+		Short: "make a profile of strace's output, or of a list of paths",
+		Long: `import reads recordings (- is stdin) and writes the profile of all of them: the
+output of strace -f, as docs/profile.md makes it, or one absolute path a line
+(or NUL-separated). --image says of which image they are, so that slim can
+refuse another; without it the profile fits any.
+
+What could not be used is counted on stderr, and what such a recording cannot
+show is said.`,
+		Example: `  pare profile import --image app:1.4 -o profile.json app.strace
+  pare profile import --format paths -o profile.json paths.txt
+  zcat app.strace.gz | pare profile import --image app:1.4 -o profile.json -`,
+		Args: some("TRACE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c.files = args
+			return runProfileImport(cmd.Context(), a, c)
+		},
+	}
+	bindOutput(cmd, &c.output)
+	bindEnum(cmd, cmd.Flags(), &c.format, "format", "of the recordings", []string{formatAuto, formatStrace, formatPaths})
+	cmd.Flags().StringVar(&c.image, "image", "", "`IMAGE` that was recorded")
+	cmd.Flags().StringVar(&c.root, "root", "", "the container's root as strace saw it, when it ran outside and printed host `DIR`s")
+	cmd.Flags().StringVar(&c.cwd, "cwd", "", "`DIR` in which the first program started (default: as the trace shows, else /)")
+	c.source.bind(cmd)
+	return cmd
+}
+
+// bindOutput binds -o for results that may go to stdout.
+func bindOutput(cmd *cobra.Command, output *string) {
+	cmd.Flags().StringVarP(output, "output", "o", "-", "`FILE` to write; - is stdout")
+}
+
+func runProfileImport(ctx context.Context, a *app, c profileImportCommand) error {
+	img, err := a.recordedImage(ctx, c)
+	if err != nil {
+		return err
+	}
+	var all []*profile.Profile
+	for _, name := range c.files {
+		p, report, err := importFile(name, c, img)
+		if err != nil {
+			return fmt.Errorf("%s: %w", printable(name), err)
+		}
+		a.tellImport(name, p, report)
+		all = append(all, p)
+	}
+	p, err := profile.Union(all...)
+	if err != nil {
+		return err
+	}
+	return a.writeResult(c.output, p.Write)
+}
+
+// recordedImage is what --image names.
+func (a *app) recordedImage(ctx context.Context, c profileImportCommand) (profile.Image, error) {
+	if c.image == "" {
+		return profile.Image{}, nil
+	}
+	places, err := a.places(&c.source)
+	if err != nil {
+		return profile.Image{}, err
+	}
+	src, err := a.open(ctx, c.image, &c.source, places)
+	if err != nil {
+		return profile.Image{}, err
+	}
+	defer src.Close()
+	one, err := src.only()
+	if err != nil {
+		return profile.Image{}, err
+	}
+	return one.id.Image(), nil
+}
+
+func importFile(name string, c profileImportCommand, img profile.Image) (*profile.Profile, *profile.ImportReport, error) {
+	f, err := openInput(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer f.Close()
+	r := bufio.NewReaderSize(f, 64<<10)
+	format := c.format
+	if format == formatAuto {
+		format = formatOf(r)
+	}
+	if format == formatPaths {
+		return profile.ImportPaths(r, img)
+	}
+	return profile.ImportStrace(r, profile.StraceOptions{Image: img, Root: c.root, Cwd: c.cwd})
+}
+
+// formatOf tells a list of paths by its first line; strace begins none with
+// a slash.
+func formatOf(r *bufio.Reader) string {
+	head, _ := r.Peek(4 << 10)
+	if bytes.HasPrefix(bytes.TrimLeft(head, "\n"), []byte("/")) {
+		return formatPaths
+	}
+	return formatStrace
+}
+
+func (a *app) tellImport(name string, p *profile.Profile, r *profile.ImportReport) {
+	a.term.note("%s: %s, %d used, %s", printable(name), count(r.Lines, "line"), r.Used, count(len(p.Accesses), "path"))
+	for _, reason := range slices.Sorted(maps.Keys(r.Skipped)) {
+		a.term.note("  not used: %d: %s", r.Skipped[reason], reason)
+	}
+	for _, l := range r.Lossy {
+		a.term.note("  cannot show: %s", l)
+	}
+	if n := p.Lost(); n > 0 {
+		a.term.warn("%s: %d events are known to be missing", printable(name), n)
+	}
+}

@@ -46,14 +46,15 @@ func init() {
 			{"stops cleanly and has its data again", redisRestart},
 		},
 		mutate: []string{
+			// The first four are those of the core set.
+			"/usr/lib/x86_64-linux-gnu/gconv/IBM850.so",
+			"/usr/lib/locale/locale-archive",
+			"/usr/local/lib/redis/printer.so",
 			"/usr/local/bin/docker-entrypoint.sh",
 			"/usr/local/etc/redis/users.acl",
 			"/usr/local/etc/redis/conf.d/events.conf",
 			"/usr/local/etc/redis/conf.d/limits.conf",
-			"/usr/local/lib/redis/printer.so",
-			"/usr/lib/x86_64-linux-gnu/gconv/IBM850.so",
 			"/usr/lib/x86_64-linux-gnu/liblzf.so.1",
-			"/usr/lib/locale/locale-archive",
 			"/etc/redis/tls/redis.key",
 			"/usr/bin/redis-cli",
 			"/run/redis",

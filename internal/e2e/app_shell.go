@@ -60,6 +60,11 @@ func init() {
 			{"its code depends on the input", shellCodes},
 		},
 		mutate: []string{
+			// The first four are those of the core set.
+			"/usr/lib/locale/locale-archive",
+			"/usr/lib/x86_64-linux-gnu/gconv/ISO8859-2.so",
+			"/usr/lib/terminfo/x/xterm",
+			"/usr/bin/bc",
 			"/usr/local/bin/nightly",
 			"/opt/nightly/bin/day",
 			"/opt/nightly/lib/clean.sed",
@@ -77,16 +82,12 @@ func init() {
 			"/usr/bin/awk",
 			"/usr/bin/mawk",
 			"/usr/bin/gzip",
-			"/usr/bin/bc",
 			"/usr/bin/xargs",
 			"/usr/bin/getent",
-			"/usr/lib/locale/locale-archive",
 			"/usr/lib/locale/C.utf8/LC_CTYPE",
 			"/usr/share/zoneinfo/Asia/Kolkata",
 			"/usr/share/zoneinfo/Europe/Prague",
-			"/usr/lib/x86_64-linux-gnu/gconv/ISO8859-2.so",
 			"/usr/lib/x86_64-linux-gnu/libpcre2-8.so.0",
-			"/usr/lib/terminfo/x/xterm",
 			"/usr/bin/perl",
 		},
 	})

@@ -51,7 +51,7 @@ func (s *scan) run(ctx context.Context, progress func(int64)) (*layerIndex, erro
 // the same each time the same bytes are read.
 func eachHeader(ctx context.Context, r io.Reader, visit func(ord int32, h *tar.Header, body io.Reader) error) error {
 	tr := tar.NewReader(r)
-	for ord := int32(0); ord < math.MaxInt32; ord++ {
+	for ord := range int32(math.MaxInt32) {
 		if err := ctx.Err(); err != nil {
 			return err
 		}

@@ -34,7 +34,7 @@ func (c *confFiles) read(t Tree, file string, depth int) {
 		line, _, _ = strings.Cut(line, "#")
 		line = strings.TrimSpace(line)
 		if pats, ok := cutWord(line, "include"); ok {
-			for _, pat := range strings.Fields(pats) {
+			for pat := range strings.FieldsSeq(pats) {
 				c.include(t, file, pat, depth)
 			}
 			continue

@@ -325,8 +325,8 @@ func (p *parser) cstring(off, limit uint64) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		if i := bytes.IndexByte(b, 0); i >= 0 {
-			return string(b[:i]), nil
+		if before, _, ok := bytes.Cut(b, []byte{0}); ok {
+			return string(before), nil
 		}
 		if n >= limit {
 			return "", p.fail(off, "a string without an end, or longer than %d bytes", maxString)

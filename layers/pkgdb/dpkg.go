@@ -105,7 +105,7 @@ func parents(list []string) map[string]bool {
 // foreign architecture.
 func (d *DB) infoFile(p *Package, kind string) string {
 	qualified := infoDir + "/" + p.Name + ":" + p.Arch + "." + kind
-	if _, ok := d.tree.Lookup(qualified); ok || p.multiSame {
+	if _, err := d.tree.ResolveLink(qualified); err == nil || p.multiSame {
 		return qualified
 	}
 	return infoDir + "/" + p.Name + "." + kind
@@ -157,7 +157,7 @@ func (d *DB) divert(p *Package, name string) string {
 // readStatusD reads the form of distroless images: a stanza a file, ownership
 // from md5sums alone.
 func (d *DB) readStatusD() error {
-	for _, e := range d.tree.Children(statusDir) {
+	for _, e := range d.list(statusDir) {
 		if e.Type != layers.Regular || strings.HasSuffix(e.Path, ".md5sums") {
 			continue
 		}
@@ -190,22 +190,45 @@ func (d *DB) readStatusD() error {
 	return nil
 }
 
-// DatabasePaths are the entries that are the database itself: none of them
-// may be carried over as it is. Sorted.
+// list returns what is in a directory of the database, which may be behind a
+// symlink.
+func (d *DB) list(dir string) []*layers.Entry {
+	r, err := d.tree.Resolve(dir)
+	if err != nil {
+		return nil
+	}
+	return d.tree.Children(r.Entry.Path)
+}
+
+// DatabasePaths are the entries that are the database itself, and those that
+// its symlinks lead to: none of them may be carried over as it is. Sorted.
 func (d *DB) DatabasePaths() []string {
 	var out []string
-	var walk func(dir string)
-	walk = func(dir string) {
-		for _, e := range d.tree.Children(dir) {
+	var walk func(entries []*layers.Entry)
+	walk = func(entries []*layers.Entry) {
+		for _, e := range entries {
 			if e.Type == layers.Directory {
-				walk(e.Path)
+				walk(d.tree.Children(e.Path))
 				continue
 			}
 			out = append(out, e.Path)
+			if e.Type == layers.Symlink {
+				out = append(out, d.file(e.Path)...)
+			}
 		}
 	}
-	walk(adminDir)
-	out = append(out, d.Unsupported...)
+	walk(d.list(adminDir))
+	for _, p := range d.Unsupported {
+		out = append(out, d.file(p)...)
+	}
 	slices.Sort(out)
 	return slices.Compact(out)
+}
+
+// file is the regular file that p names, if it does.
+func (d *DB) file(p string) []string {
+	if r, err := d.tree.Resolve(p); err == nil && r.Entry.Type == layers.Regular {
+		return []string{r.Entry.Path}
+	}
+	return nil
 }

@@ -133,7 +133,7 @@ func (d *DB) packageFiles(p *Package, kept func(string) bool) []File {
 
 // like is an entry to take owner and mode from: p itself if it is there.
 func (d *DB) like(p string) string {
-	if _, ok := d.tree.Lookup(p); ok {
+	if _, err := d.tree.Resolve(p); err == nil {
 		return p
 	}
 	return statusFile

@@ -145,9 +145,10 @@ type planner struct {
 	written   map[string]Generated // what pare writes, by path
 	databases *pkgdb.Filtered
 	owners    map[string]Ownership
-	changed   map[string]bool // entries that the workload changed
-	refused   map[string]bool // of them, those that the user cannot have
-	out       map[int]int     // source layer -> output layer
+	changed   map[string]bool         // entries that the workload changed
+	refused   map[string]bool         // of them, those that the user cannot have
+	placed    map[string]map[int]bool // kept path -> source layers whose output holds it
+	out       map[int]int             // source layer -> output layer
 }
 
 // NewPlan decides user, ownership, package database, layers and config. p and

@@ -13,9 +13,9 @@ import (
 // directories above those. What pare writes goes into a layer of its own on
 // top, but package file lists go beside the files they name.
 func (pl *planner) decideLayers() error {
-	placed := pl.placement()
-	pl.numberLayers(placed)
-	pl.placeEntries(placed)
+	pl.placed = pl.placement()
+	pl.numberLayers()
+	pl.placeEntries()
 	for i := range pl.plan.Layers {
 		l := &pl.plan.Layers[i]
 		l.CreatedBy = pl.createdBy(l)
@@ -67,9 +67,9 @@ func (pl *planner) homes(p string) []int {
 }
 
 // numberLayers orders the output layers: the source's, then pare's own.
-func (pl *planner) numberLayers(placed map[string]map[int]bool) {
+func (pl *planner) numberLayers() {
 	used := map[int]bool{}
-	for _, in := range placed {
+	for _, in := range pl.placed {
 		for layer := range in {
 			used[layer] = true
 		}
@@ -100,11 +100,11 @@ func (pl *planner) createdBy(l *Layer) string {
 }
 
 // placeEntries lists the entries, and the copies of what pare writes.
-func (pl *planner) placeEntries(placed map[string]map[int]bool) {
+func (pl *planner) placeEntries() {
 	seen := map[*layers.Inode]bool{}
 	for _, p := range pl.keptPaths() {
 		var in []int
-		for layer := range placed[p] {
+		for layer := range pl.placed[p] {
 			in = append(in, pl.out[layer])
 		}
 		slices.Sort(in)

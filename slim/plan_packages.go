@@ -52,20 +52,28 @@ func (pl *planner) layersOf(paths []string) []int {
 }
 
 // listIn is a package's file list as it stands in the output of one source
-// layer: of the files that it and lower ones provide, so that its bytes do
-// not depend on layers above.
+// layer: of what it and lower ones hold, so that its bytes do not depend on
+// layers above.
 func (pl *planner) listIn(g Generated, layer int) []byte {
-	if layer == g.Layers[len(g.Layers)-1] {
-		return g.Content
-	}
-	below := func(p string) bool {
-		e, ok := pl.fromSource(p)
-		return ok && pl.keep.Has(p) && e.Inode.Layer <= layer
-	}
-	for _, f := range pl.packages.PackageFiles(g.Package, below) {
-		if f.Path == g.Path {
+	for _, f := range pl.packages.PackageFiles(g.Package, func(p string) bool { return pl.keep.Has(p) && pl.heldBy(p, layer) }) {
+		if pl.realPath(f.Path) == g.Path {
 			return f.Content
 		}
 	}
 	return g.Content
+}
+
+// heldBy says that an output of source layer i or lower holds p, or would if
+// pare did not write it.
+func (pl *planner) heldBy(p string, i int) bool {
+	e, ok := pl.tree.Lookup(p)
+	if ok && e.Type != layers.Directory {
+		return e.Inode.Layer <= i
+	}
+	for layer := range pl.placed[p] {
+		if layer != pareOwnLayer && layer <= i {
+			return true
+		}
+	}
+	return false
 }

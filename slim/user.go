@@ -226,6 +226,10 @@ func (s *selection) describeUser(u *User, a accounts) {
 			}
 		}
 	}
+	if u.UID == 0 {
+		u.Name = "root" // whatever passwd says, or lacks
+		return
+	}
 	if !known {
 		u.Name, u.Home = "nonroot", s.recordedHome()
 		if _, taken := find(a.users, func(x account) bool { return x.name == "nonroot" }); taken {
@@ -261,6 +265,9 @@ func (s *selection) recordedHome() string {
 // accountFiles are passwd and group with the user's lines, when they lack them.
 func (u User) accountFiles(a accounts) []Generated {
 	var out []Generated
+	if u.UID == 0 {
+		return nil
+	}
 	r := Reason{Rule: "user", From: "option:user", Note: u.From}
 	if _, ok := a.byID(u.UID); !ok {
 		base := a.passwd

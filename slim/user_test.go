@@ -61,6 +61,7 @@ func TestUser(t *testing.T) {
 		{name: "asked for nonsense", option: "-1:5", err: `user "-1:5"; want numbers, UID:GID`},
 		{name: "asked for too much", option: "5:4294967295", err: "is not known"},
 		{name: "asked for root", option: "0:0", config: "app", want: "0:0 root /root []: asked for"},
+		{name: "asked for root, without accounts", option: "0:0", extra: "file etc/.wh.passwd\nfile etc/.wh.group", want: "0:0 root  []: asked for"},
 		{name: "no accounts at all", extra: "file etc/.wh.passwd\nfile etc/.wh.group", want: "65532:65532 nonroot / []: " + nobody, added: "root:x:0:0:root:/root:/sbin/nologin\nnonroot:x:65532:65532:nonroot:/:/sbin/nologin\n root:x:0:\nnonroot:x:65532:\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -58,8 +58,8 @@ func runPlan(ctx context.Context, a *app, c planCommand) error {
 		return err
 	}
 	for _, p := range plans {
-		if p.Err() != nil { // its text has been printed as part of the plan
-			return fmt.Errorf("%w: %w", errCheck, slim.ErrFindings)
+		if p.Err() != nil {
+			return slim.ErrFindings // which ones, the plan has said
 		}
 	}
 	return nil
@@ -142,7 +142,11 @@ func planText(p *slim.Plan) string {
 		b.WriteString("\n\nrisks: what a recording cannot prove\n")
 		rows = nil
 		for _, r := range p.Risks {
-			rows = append(rows, []string{r.Name, printablePath(r.Path), r.Text})
+			text := r.Text
+			if r.Path != "" {
+				text = printable(r.Path) + ": " + text
+			}
+			rows = append(rows, []string{r.Name, text})
 		}
 		b.WriteString(columns(rows))
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -58,15 +59,24 @@ func runWhy(ctx context.Context, a *app, c whyCommand) error {
 	if err != nil {
 		return err
 	}
-	var all []slim.Explanation
+	all := []slim.Explanation{}
+	var unknown []error
 	for _, path := range c.paths {
 		x, err := p.Why(path)
 		if err != nil {
-			return err
+			unknown = append(unknown, err)
+			continue
 		}
 		all = append(all, x)
 	}
-	if c.json {
+	if err := a.tellWhy(c.json, all); err != nil {
+		return err
+	}
+	return errors.Join(unknown...)
+}
+
+func (a *app) tellWhy(asJSON bool, all []slim.Explanation) error {
+	if asJSON {
 		return a.term.json(struct {
 			envelope
 			Paths []slim.Explanation `json:"paths"`

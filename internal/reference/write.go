@@ -165,13 +165,13 @@ func contentOf(img v1.Image, idx v1.ImageIndex) (*content, error) {
 	if err != nil {
 		return nil, err
 	}
-	items, err := layers.WalkIndex(idx)
+	m, err := idx.IndexManifest()
 	if err != nil {
 		return nil, err
 	}
 	c := &content{idx: idx, top: top}
-	for _, i := range items {
-		child, err := i.Image()
+	for _, d := range m.Manifests { // an index of indexes is nothing that pare makes
+		child, err := idx.Image(d.Digest)
 		if err != nil {
 			return nil, err
 		}

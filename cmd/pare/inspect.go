@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -140,6 +141,9 @@ func (a *app) inspectOne(ctx context.Context, c inspectCommand, src *opened, out
 	}
 	seen := map[*layers.Inode]bool{}
 	for e := range t.All() {
+		if e.Path == "/" && e.Implied {
+			continue
+		}
 		out.Entries++
 		if !seen[e.Inode] {
 			seen[e.Inode] = true
@@ -212,10 +216,15 @@ func inspectText(d inspectDocument) string {
 // maxWarnings are shown to people; machines get all.
 const maxWarnings = 50
 
+// words is a command line; what would be taken for several is quoted.
 func words(list []string) string {
 	var out []string
 	for _, w := range list {
-		out = append(out, printable(w))
+		if strings.ContainsRune(w, ' ') {
+			out = append(out, strconv.Quote(w))
+		} else {
+			out = append(out, printable(w))
+		}
 	}
 	return strings.Join(out, " ")
 }

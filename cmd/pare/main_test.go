@@ -48,7 +48,7 @@ func TestScript(t *testing.T) {
 		Condition:           condition,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"image": cmdImage, "big": cmdBig, "index": cmdIndex, "artifact": cmdArtifact, "rot": cmdRot, "lie": cmdLie,
-			"signal-at": cmdSignalAt, "tmpfs": cmdTmpfs, "files": cmdFiles, "stall": cmdStall, "asked": cmdAsked,
+			"start": cmdStart, "signal": cmdSignal, "exited": cmdExited, "tmpfs": cmdTmpfs, "files": cmdFiles, "stall": cmdStall, "asked": cmdAsked,
 			"field": cmdField, "exit": cmdExit, "raw": cmdRaw, "guard": cmdGuard,
 		},
 	})
@@ -70,6 +70,7 @@ func setup(env *testscript.Env) error {
 		s.Close()
 	})
 	env.Values["registry"] = r
+	env.Values["running"] = &running{}
 	for k, v := range map[string]string{
 		"HOME": "$WORK/home", "TMPDIR": "$WORK/tmp", "XDG_CACHE_HOME": "$WORK/cache", "XDG_RUNTIME_DIR": "$WORK/home",
 		"DOCKER_HOST": "unix://$WORK/none.sock", "DOCKER_CONFIG": "$WORK/home/.docker", "REGISTRY": strings.TrimPrefix(s.URL, "http://"),
@@ -247,11 +248,40 @@ func cmdLie(ts *testscript.TestScript, _ bool, args []string) {
 	writeTo(ts, args[1], img, nil)
 }
 
-// signal-at SIGNAL GLOB: sends SIGNAL to the background command at a moment at
-// which a file of that name is there, and the command stands still.
-func cmdSignalAt(ts *testscript.TestScript, _ bool, args []string) {
+// running is the one pare that a script has started and not waited for.
+type running struct {
+	cmd    *exec.Cmd
+	stderr bytes.Buffer
+}
+
+func runningOf(ts *testscript.TestScript) *running { return ts.Value("running").(*running) }
+
+// start ARGS...: starts pare in the background.
+func cmdStart(ts *testscript.TestScript, _ bool, args []string) {
+	r := runningOf(ts)
+	*r = running{}
+	for _, dir := range filepath.SplitList(ts.Getenv("PATH")) {
+		if _, err := os.Stat(filepath.Join(dir, "pare")); err == nil && r.cmd == nil {
+			r.cmd = exec.Command(filepath.Join(dir, "pare"), args...)
+		}
+	}
+	r.cmd.Dir = ts.Getenv("WORK")
+	r.cmd.Stderr = &r.stderr
+	for _, k := range []string{"HOME", "TMPDIR", "XDG_CACHE_HOME", "DOCKER_CONFIG", "PATH"} {
+		r.cmd.Env = append(r.cmd.Env, k+"="+ts.Getenv(k))
+	}
+	check(ts, r.cmd.Start())
+}
+
+// signal INT|TERM [GLOB]: sends a signal to what was started; with GLOB at a
+// moment at which a file of that name is there, and the program stands still.
+func cmdSignal(ts *testscript.TestScript, _ bool, args []string) {
+	p := runningOf(ts).cmd.Process
 	sig := map[string]os.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM}[args[0]]
-	p := ts.BackgroundCmds()[0].Process
+	if len(args) == 1 {
+		check(ts, p.Signal(sig))
+		return
+	}
 	there := func() bool {
 		m, err := filepath.Glob(ts.MkAbs(args[1]))
 		check(ts, err)
@@ -259,12 +289,25 @@ func cmdSignalAt(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	wait(ts, "a file "+args[1], there)
 	check(ts, p.Signal(syscall.SIGSTOP))
-	if !there() {
-		p.Signal(syscall.SIGCONT)
-		ts.Fatalf("%s was there too short a time", args[1])
-	}
+	still := there()
 	check(ts, p.Signal(sig))
 	check(ts, p.Signal(syscall.SIGCONT))
+	if !still {
+		ts.Fatalf("%s was there too short a time", args[1])
+	}
+}
+
+// exited CODE: waits for what was started; its stderr is in the file
+// stderr.txt.
+func cmdExited(ts *testscript.TestScript, _ bool, args []string) {
+	r := runningOf(ts)
+	late := time.AfterFunc(30*time.Second, func() { r.cmd.Process.Kill() })
+	r.cmd.Wait()
+	late.Stop()
+	check(ts, os.WriteFile(ts.MkAbs("stderr.txt"), r.stderr.Bytes(), 0o644))
+	if got := fmt.Sprint(r.cmd.ProcessState.ExitCode()); got != args[0] {
+		ts.Fatalf("exit code %s, want %s\n%s", got, args[0], r.stderr.String())
+	}
 }
 
 // wait polls: what is waited for is another process's doing.
@@ -391,8 +434,7 @@ func cmdExit(ts *testscript.TestScript, _ bool, args []string) {
 func cmdRaw(ts *testscript.TestScript, neg bool, args []string) {
 	text := ts.ReadFile(args[0])
 	i := bytes.IndexFunc([]byte(text), func(r rune) bool { return r < ' ' && r != '\n' || r == 0x7f || r == 0x202e })
-	if (i >= 0) == neg {
+	if (i >= 0) != neg {
 		ts.Fatalf("a raw byte at %d: %q", i, text[max(0, i-20):min(len(text), i+20)])
 	}
 }
-

@@ -23,7 +23,10 @@ func Build(ctx context.Context, t *layers.Tree, p *Plan, dir string) (v1.Image, 
 	if err := p.Err(); err != nil {
 		return nil, err
 	}
-	if d := t.Digest().String(); d != p.Source.Digest {
+	if err := p.check(); err != nil {
+		return nil, err
+	}
+	if d := t.Digest().String(); d != p.Source.Digest || len(t.Layers()) != len(p.Source.DiffIDs) {
 		return nil, fmt.Errorf("%w: made for %s, this image is %s", ErrPlan, p.Source.Digest, d)
 	}
 	b := &builder{tree: t, plan: p, owners: map[string]Ownership{}, written: map[writtenKey]*File{}}

@@ -35,7 +35,10 @@ func (g *Generated) complete(t *layers.Tree, created time.Time) {
 	g.ModTime = created
 	if r, err := t.Resolve(g.Like); g.Like != "" && err == nil && r.Entry.Type == g.Type {
 		e := r.Entry
-		g.Mode, g.UID, g.GID, g.ModTime = e.Mode&0o777, e.UID, e.GID, e.ModTime
+		g.Mode, g.UID, g.GID = e.Mode&0o777, e.UID, e.GID
+		if at := e.ModTime.UTC(); at.Year() >= 0 && at.Year() <= 9999 { // what the plan's JSON can say
+			g.ModTime = at
+		}
 	}
 	g.Size = int64(len(g.Content))
 }

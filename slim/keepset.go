@@ -1,6 +1,7 @@
 package slim
 
 import (
+	"maps"
 	"slices"
 )
 
@@ -51,6 +52,17 @@ func (k *KeepSet) Add(path string, r Reason) bool {
 // program that needs it has one. The first of every rule is always there.
 func room(have []Reason, rule string) bool {
 	return len(have) < maxPlanReason || !slices.ContainsFunc(have, func(r Reason) bool { return r.Rule == rule })
+}
+
+// clone is a copy for a plan, which adds what it decides.
+func (k *KeepSet) clone() *KeepSet {
+	c := *k
+	c.reasons, c.generated, c.dropped = maps.Clone(k.reasons), maps.Clone(k.generated), maps.Clone(k.dropped)
+	for p, rs := range c.reasons {
+		c.reasons[p] = slices.Clip(rs)
+	}
+	c.order, c.risks, c.findings = slices.Clip(k.order), slices.Clone(k.risks), slices.Clone(k.findings)
+	return &c
 }
 
 // Has says whether path is kept.

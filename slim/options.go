@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
@@ -83,6 +84,11 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if t := o.SourceDateEpoch; t != nil && (*t < 0 || *t > maxEpoch) {
 		return o, fmt.Errorf("%w: creation time %d; want seconds from 1970 to the year 9999", ErrRules, *t)
+	}
+	for _, text := range slices.Concat(o.Keep, o.Drop, o.Own, []string{o.Rules}) {
+		if !utf8.ValidString(text) { // the plan could not record it
+			return o, fmt.Errorf("%w: %q is not UTF-8; write ? for a byte that is not", ErrRules, text)
+		}
 	}
 	for _, g := range o.Groups {
 		if !slices.Contains(GroupNames(), g) {

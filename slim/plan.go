@@ -162,8 +162,10 @@ func NewPlan(ctx context.Context, t *layers.Tree, p *profile.Profile, k *KeepSet
 	if err != nil {
 		return nil, err
 	}
+	sel := *k.selection
+	sel.keep = k.clone()
 	pl := &planner{
-		selection: k.selection, written: map[string]Generated{}, owners: map[string]Ownership{},
+		selection: &sel, written: map[string]Generated{}, owners: map[string]Ownership{},
 		changed: map[string]bool{}, refused: map[string]bool{},
 		created: creation(t.Config(), o),
 		plan: &Plan{

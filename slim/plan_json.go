@@ -8,8 +8,11 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/pare-image/pare/layers"
 )
 
 // ErrPlan says that a document is no plan of a known version, or not one of
@@ -20,13 +23,18 @@ var ErrPlan = errors.New("invalid plan")
 const maxPlan = 512 << 20
 
 // Write writes the plan as JSON. Paths that are not UTF-8 are in the field
-// with "_b64" behind its name instead.
+// with "_b64" behind its name instead; in lists of text they are quoted as Go
+// quotes them (no path begins with a quote).
 func (p *Plan) Write(w io.Writer) error {
 	out := p.withPaths(func(text, b64 *string) {
 		if !utf8.ValidString(*text) {
 			*text, *b64 = "", base64.StdEncoding.EncodeToString([]byte(*text))
 		}
 	})
+	out.Prioritized = nil
+	for _, path := range p.Prioritized {
+		out.Prioritized = append(out.Prioritized, utf8Path(path))
+	}
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", " ")
@@ -97,35 +105,80 @@ func ReadPlan(r io.Reader) (*Plan, error) {
 	var bad error
 	out := p.withPaths(func(text, b64 *string) {
 		raw, err := base64.StdEncoding.DecodeString(*b64)
-		if err != nil {
-			bad = fmt.Errorf("%w: a path in base64: %v", ErrPlan, err)
+		if err != nil || *text != "" && *b64 != "" {
+			bad = fmt.Errorf("%w: a path in base64, and only there: %q, %q (%v)", ErrPlan, *text, *b64, err)
 		}
 		*text, *b64 = *text+string(raw), ""
 	})
+	for i, path := range out.Prioritized {
+		if !strings.HasPrefix(path, `"`) {
+			continue
+		}
+		if out.Prioritized[i], err = strconv.Unquote(path); err != nil {
+			return nil, fmt.Errorf("%w: the quoted path %s", ErrPlan, path)
+		}
+	}
 	return out, errors.Join(bad, out.check())
 }
 
 // check holds what the readers of a plan rely on.
 func (p *Plan) check() error {
+	for _, check := range []func() error{p.checkEntries, p.checkLayers, p.checkOwners} {
+		if err := check(); err != nil {
+			return fmt.Errorf("%w: %w", ErrPlan, err)
+		}
+	}
+	return nil
+}
+
+func (p *Plan) checkEntries() error {
 	last := ""
 	for i := range p.Entries {
 		e := &p.Entries[i]
 		if !strings.HasPrefix(e.Path, "/") || i > 0 && e.Path <= last {
-			return fmt.Errorf("%w: entry %d (%q) is not an absolute path after the one before", ErrPlan, i, e.Path)
+			return fmt.Errorf("entry %d (%q) is not an absolute path after the one before", i, e.Path)
 		}
 		last = e.Path
-		for _, l := range e.Layers {
-			if l < 0 || l >= len(p.Layers) {
-				return fmt.Errorf("%w: %q is in layer %d of %d", ErrPlan, e.Path, l, len(p.Layers))
+		for j, l := range e.Layers {
+			if l < 0 || l >= len(p.Layers) || j > 0 && l <= e.Layers[j-1] {
+				return fmt.Errorf("%q is in layers %d of %d", e.Path, e.Layers, len(p.Layers))
 			}
 		}
 		if len(e.Reasons) == 0 {
-			return fmt.Errorf("%w: %q has no reason", ErrPlan, e.Path)
+			return fmt.Errorf("%q has no reason", e.Path)
 		}
 	}
+	return nil
+}
+
+// checkLayers holds that there is at most one output layer for each of the
+// source, in their order, and one of pare's own on top.
+func (p *Plan) checkLayers() error {
+	last := -1
 	for i := range p.Layers {
-		if s := p.Layers[i].Source; s < pareOwnLayer || s >= len(p.Source.DiffIDs) {
-			return fmt.Errorf("%w: layer %d is of source layer %d of %d", ErrPlan, i, s, len(p.Source.DiffIDs))
+		s := p.Layers[i].Source
+		if own := s == pareOwnLayer && i == len(p.Layers)-1; !own && (s <= last || s >= len(p.Source.DiffIDs)) {
+			return fmt.Errorf("layer %d is of source layer %d of %d", i, s, len(p.Source.DiffIDs))
+		}
+		last = s
+	}
+	return nil
+}
+
+// maxID is the largest number of a user or group; (uid_t)-1 is none.
+const maxID = 1<<32 - 2
+
+func (p *Plan) checkOwners() error {
+	bad := func(id int) bool { return id < 0 || id > maxID }
+	for i := range p.Ownership {
+		if o := &p.Ownership[i]; bad(o.UID) || bad(o.GID) {
+			return fmt.Errorf("%q is given to %d:%d", o.Path, o.UID, o.GID)
+		}
+	}
+	for i := range p.Generated {
+		f := &p.Generated[i]
+		if bad(f.UID) || bad(f.GID) || f.Layer < 0 || f.Layer >= len(p.Layers) || f.Type != layers.Regular.String() && f.Type != layers.Directory.String() {
+			return fmt.Errorf("%q is a %s of %d:%d in layer %d of %d", f.Path, f.Type, f.UID, f.GID, f.Layer, len(p.Layers))
 		}
 	}
 	return nil

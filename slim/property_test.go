@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -191,7 +192,7 @@ func (m maker) options(tree *layers.Tree) Options {
 	if m.IntN(2) == 0 {
 		o.Keep, o.Drop = patterns(), patterns()
 	}
-	if p := m.pick(paths(tree)); there(tree, p+"/.") {
+	if p := m.pick(paths(tree)); there(tree, p+"/.") && utf8.ValidString(p) {
 		o.Own = []string{p}
 	}
 	return o

@@ -267,6 +267,7 @@ func TestOptionsRefused(t *testing.T) {
 		{Options{Rules: "keep /a\n\n# text\nretain /b\n"}, `rules file, line 4: "retain"; want keep PATTERN or drop PATTERN`},
 		{Options{Rules: "drop\n"}, "rules file, line 1: an empty pattern"},
 		{Options{Rules: strings.Repeat("drop /x\n", maxPatterns+1)}, "more than 10000 patterns"},
+		{Options{Keep: []string{"/a\xff"}}, `"/a\xff" is not UTF-8; write ?`},
 		{Options{Compression: "rar"}, `compression "rar"; known are gzip, zstd, none, estargz`},
 		{Options{SourceDateEpoch: &late}, "creation time"},
 	} {

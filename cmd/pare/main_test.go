@@ -124,6 +124,9 @@ func condition(cond string) (bool, error) {
 	}
 	defer os.Remove(dir)
 	if err := exec.Command("mount", "-t", "tmpfs", "none", dir).Run(); err != nil {
+		if os.Getenv("CI") != "" {
+			return false, fmt.Errorf("CI runs as root, where a full disk can be mounted: %w", err)
+		}
 		return false, nil
 	}
 	return true, exec.Command("umount", dir).Run()

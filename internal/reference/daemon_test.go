@@ -1,6 +1,7 @@
 package reference
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -8,8 +9,10 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pare-image/pare/internal/testimage"
 )
@@ -108,32 +111,16 @@ func TestDaemonUnreachable(t *testing.T) {
 	}
 }
 
-// TestDaemonReal uses the engine of this machine, if there is one.
-func TestDaemonReal(t *testing.T) {
-	if _, err := net.Dial("unix", "/var/run/docker.sock"); err != nil {
-		t.Skip("no Docker Engine runs here; the e2e tests start one")
-	}
-	ref := parse(t, "docker-daemon:pare-reference-test:v1")
-	img := testimage.New(t, twoLayers)
-	at, err := Write(t.Context(), ref, img, nil, Options{})
+// TestDaemonPodman speaks to a real engine: podman serves Docker's API.
+func TestDaemonPodman(t *testing.T) {
+	o := Options{Docker: servePodman(t)}
+	ref := parse(t, "docker-daemon:pare-test/app:v1")
+	at, err := Write(t.Context(), ref, testimage.New(t, twoLayers), nil, o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() {
-		e, err := Docker{}.connect()
-		if err != nil {
-			t.Fatal(err)
-		}
-		req, err := http.NewRequest(http.MethodDelete, e.base+"/images/"+ref.Name, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := e.do(req); err != nil {
-			t.Error(err)
-		}
-	}()
 	for _, r := range []Ref{ref, at} {
-		s, err := Open(t.Context(), r, Options{})
+		s, err := Open(t.Context(), r, o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -141,5 +128,51 @@ func TestDaemonReal(t *testing.T) {
 			t.Errorf("%s holds %v", r, got)
 		}
 		s.Close()
+	}
+	if _, err := Open(t.Context(), parse(t, "docker-daemon:pare-test/app:v2"), o); !errors.Is(err, ErrNotFound) {
+		t.Errorf("a tag that is not there: %v", err)
+	}
+	if v, _, err := o.Docker.Version(t.Context()); err != nil || v == "" {
+		t.Errorf("version %q, %v", v, err)
+	}
+}
+
+// servePodman starts a podman of the test's own.
+func servePodman(t *testing.T) Docker {
+	t.Helper()
+	podman, err := exec.LookPath("podman")
+	if err == nil && os.Geteuid() != 0 {
+		err = errors.New("not root")
+	}
+	if err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal(err)
+		}
+		t.Skipf("needs podman as root: %v", err)
+	}
+	dir, err := os.MkdirTemp("", "pare") // the path of a socket is short
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	socket := dir + "/podman.sock"
+	var log bytes.Buffer
+	cmd := exec.CommandContext(t.Context(), podman, "--root", dir+"/root", "--runroot", dir+"/run", "--storage-driver", "vfs",
+		"system", "service", "--time=0", "unix://"+socket)
+	cmd.Stdout, cmd.Stderr = &log, &log
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if c, err := net.Dial("unix", socket); err == nil {
+			c.Close()
+			return Docker{Host: "unix://" + socket}
+		} else if time.Now().After(deadline) {
+			t.Fatalf("waited 30 s for podman's socket: %v\n%s", err, log.String())
+		}
 	}
 }

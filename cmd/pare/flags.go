@@ -110,7 +110,7 @@ func (f *slimFlags) bind(cmd *cobra.Command) {
 	f.compression = string(layers.Gzip)
 	bindEnum(cmd, fl, &f.compression, "compression", "of layers",
 		[]string{string(layers.Gzip), string(layers.Zstd), string(layers.Uncompressed), string(layers.EStargz)})
-	fl.StringArrayVar(&f.options.Allow, "allow", nil, "build in spite of the `FINDING` of this name; repeatable")
+	fl.StringArrayVar(&f.options.Allow, "allow", nil, "build in spite of the `FINDING` of this name (docs/rules.md lists them); repeatable")
 }
 
 // maxRules bounds a rules file.

@@ -190,7 +190,8 @@ func inspectText(d inspectDocument) string {
 		[]string{"entrypoint", words(i.Config.Entrypoint)},
 		[]string{"cmd", words(i.Config.Cmd)},
 		[]string{"user", printablePath(i.Config.User)},
-		[]string{"content", fmt.Sprintf("%s in %d entries, %s as stored", size(i.Bytes), i.Entries, size(i.StoredBytes))},
+		[]string{"content", fmt.Sprintf("%s, layers %s as stored", size(i.Bytes), size(i.StoredBytes))},
+		[]string{"entries", fmt.Sprint(i.Entries)},
 		[]string{"packages", fmt.Sprint(i.Packages)})
 	var b strings.Builder
 	b.WriteString(columns(rows) + "\n\nlayers\n")

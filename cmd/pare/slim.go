@@ -251,10 +251,7 @@ type slimImage struct {
 
 // tellSlim prints the result and, for people, what became of the image.
 func (a *app) tellSlim(c slimCommand, at reference.Ref, img v1.Image, idx v1.ImageIndex, all []built, left []leftOut) error {
-	doc := slimDocument{envelope: newEnvelope("slim"), Reference: at.String(), Images: []slimImage{}, LeftOut: left}
-	if left == nil {
-		doc.LeftOut = []leftOut{}
-	}
+	doc := slimDocument{envelope: newEnvelope("slim"), Reference: at.String(), Images: []slimImage{}, LeftOut: orEmpty(left)}
 	for i := range all {
 		si, err := all[i].document()
 		if err != nil {
@@ -298,7 +295,7 @@ func (b *built) document() (slimImage, error) {
 	si := slimImage{
 		Platform: b.id.Platform, SourceDigest: b.plan.Source.Digest, ProfileDigest: b.plan.Profile.Digest,
 		OptionsDigest: b.plan.OptionsDigest, User: b.plan.User, Summary: b.plan.Summary,
-		Findings: b.plan.Findings, Risks: b.plan.Risks,
+		Findings: orEmpty(b.plan.Findings), Risks: orEmpty(b.plan.Risks),
 	}
 	h, err := b.image.Digest()
 	if err != nil {

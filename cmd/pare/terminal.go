@@ -182,16 +182,16 @@ func columns(rows [][]string) string {
 	}
 	var b strings.Builder
 	for _, row := range rows {
-		line := ""
+		var line strings.Builder
 		for i, cell := range row {
 			pad := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell))
 			if cell != "" && cell[0] >= '0' && cell[0] <= '9' && i > 0 && i < len(row)-1 {
-				line += pad + cell + "  "
+				line.WriteString(pad + cell + "  ")
 			} else {
-				line += cell + pad + "  "
+				line.WriteString(cell + pad + "  ")
 			}
 		}
-		b.WriteString("  " + strings.TrimRight(line, " ") + "\n")
+		b.WriteString("  " + strings.TrimRight(line.String(), " ") + "\n")
 	}
 	return strings.TrimSuffix(b.String(), "\n")
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -140,9 +141,7 @@ func alter(change func([]byte) []byte) func(http.ResponseWriter, *http.Request, 
 	return func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 		rec := httptest.NewRecorder()
 		next.ServeHTTP(rec, r)
-		for k, v := range rec.Header() {
-			w.Header()[k] = v
-		}
+		maps.Copy(w.Header(), rec.Header())
 		w.Header().Set("Content-Length", fmt.Sprint(rec.Body.Len()))
 		w.WriteHeader(rec.Code)
 		b := change(rec.Body.Bytes())

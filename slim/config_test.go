@@ -190,8 +190,17 @@ func TestOptionsDigest(t *testing.T) {
 	epoch := int64(0)
 	seen := map[string]bool{base: true}
 	for _, o := range []Options{
-		{Granularity: GranularityFile}, {Layers: LayersSquash}, {User: "1:1"}, {Keep: []string{"/a"}}, {Drop: []string{"/a"}}, {Own: []string{"/a"}},
-		{Rules: "keep /a"}, {Groups: []string{"ca"}}, {Compression: layers.Zstd}, {Allow: []string{FindingLowPort}}, {SourceDateEpoch: &epoch},
+		{Granularity: GranularityFile},
+		{Layers: LayersSquash},
+		{User: "1:1"},
+		{Keep: []string{"/a"}},
+		{Drop: []string{"/a"}},
+		{Own: []string{"/a"}},
+		{Rules: "keep /a"},
+		{Groups: []string{"ca"}},
+		{Compression: layers.Zstd},
+		{Allow: []string{FindingLowPort}},
+		{SourceDateEpoch: &epoch},
 	} {
 		d := digest(o)
 		if seen[d] {

@@ -65,7 +65,7 @@ func lines(text string) []string {
 
 func keptLines(plan *Plan, show string) []string {
 	hidden := map[string]bool{"parent": true, "skeleton": true, "runtime-mount": true, "user": true, "distro-id": true}
-	for _, rule := range strings.Fields(show) {
+	for rule := range strings.FieldsSeq(show) {
 		delete(hidden, rule)
 	}
 	var out []string

@@ -39,7 +39,7 @@ func nssModules(conf []byte) map[string]bool {
 		if !ok {
 			continue
 		}
-		for _, w := range strings.Fields(services) {
+		for w := range strings.FieldsSeq(services) {
 			if !strings.HasPrefix(w, "[") {
 				modules[w] = true
 			}

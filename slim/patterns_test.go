@@ -37,7 +37,7 @@ func TestPatterns(t *testing.T) {
 			continue
 		}
 		for want, list := range map[bool]string{true: c.yes, false: c.not} {
-			for _, name := range strings.Fields(list) {
+			for name := range strings.FieldsSeq(list) {
 				if _, got := last([]pattern{p}, strings.TrimSuffix(name, "/"), strings.HasSuffix(name, "/")); got != want {
 					t.Errorf("%q takes %s: %v", c.pattern, name, got)
 				}

@@ -124,13 +124,14 @@ func (m maker) database() []testimage.Entry {
 		return e
 	}
 	list := func() string {
-		s := "/.\n"
+		var s strings.Builder
+		s.WriteString("/.\n")
 		for range m.IntN(6) {
 			if p := m.path(); !strings.Contains(p, "\n") {
-				s += "/" + p + "\n"
+				s.WriteString("/" + p + "\n")
 			}
 		}
-		return s
+		return s.String()
 	}
 	return []testimage.Entry{
 		file("status", "Package: p\nStatus: install ok installed\nArchitecture: all\nVersion: 1\nDepends: q\n\nPackage: q\nStatus: install ok installed\nArchitecture: all\nVersion: 1\n"),

@@ -310,12 +310,13 @@ func TestCheckProfile(t *testing.T) {
 
 // A source's SBOM tells of what was removed.
 func TestSBOMFilesOfTheSource(t *testing.T) {
-	image := "\n-- layer --\nfile app/main\nfile app/sbomb.json\nfile app/combom.xml\n"
+	var image strings.Builder
+	image.WriteString("\n-- layer --\nfile app/main\nfile app/sbomb.json\nfile app/combom.xml\n")
 	sboms := []string{"/app/bom.json", "/app/SBOM.xml", "/app/x.spdx.json", "/app/x.spdx", "/app/x.cdx.xml", "/var/lib/db/sbom/curl.spdx.json"}
 	for _, p := range sboms {
-		image += "file " + p[1:] + "\n"
+		image.WriteString("file " + p[1:] + "\n")
 	}
-	plan := planned(t, open(t, image), opened("/app/main", "/var/lib/db/sbom/curl.spdx.json"), Options{})
+	plan := planned(t, open(t, image.String()), opened("/app/main", "/var/lib/db/sbom/curl.spdx.json"), Options{})
 	var out []string
 	for _, d := range plan.Dropped {
 		if d.Type == "file" && d.Rule == "source-sbom" {
@@ -334,7 +335,7 @@ func TestSBOMFilesOfTheSource(t *testing.T) {
 	if d := cmp.Diff([]string{"source-sbom /var/lib/db/sbom/curl.spdx.json"}, riskLines(plan)); d != "" {
 		t.Errorf("risks (-want +got):\n%s", d)
 	}
-	plan = planned(t, open(t, image), opened("/app/main"), Options{Keep: []string{"/app/bom.json"}})
+	plan = planned(t, open(t, image.String()), opened("/app/main"), Options{Keep: []string{"/app/bom.json"}})
 	if x, err := plan.Why("/app/bom.json"); err != nil || !x.Kept {
 		t.Errorf("asked for by name: %+v %v", x, err)
 	}

@@ -73,7 +73,8 @@ func digests(t *testing.T, tree *layers.Tree, dir string) string {
 			if err := plan.Write(&b); err != nil {
 				t.Fatal(err)
 			}
-			line := fmt.Sprintf("%s %s plan %x", mode, c, sha256.Sum256(b.Bytes()))
+			var line strings.Builder
+			line.WriteString(fmt.Sprintf("%s %s plan %x", mode, c, sha256.Sum256(b.Bytes())))
 			again, err := ReadPlan(&b)
 			if err != nil {
 				t.Fatal(err)
@@ -87,9 +88,9 @@ func digests(t *testing.T, tree *layers.Tree, dir string) string {
 				if err != nil {
 					t.Fatal(err)
 				}
-				line += " " + d.String()
+				line.WriteString(" " + d.String())
 			}
-			out = append(out, line)
+			out = append(out, line.String())
 		}
 	}
 	slices.Sort(out)

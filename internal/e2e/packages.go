@@ -92,7 +92,7 @@ func checkVerify(ctx context.Context, beforeRoot, afterRoot string) error {
 		return err
 	}
 	known := strings.Split(was, "\n")
-	for _, line := range strings.Split(is, "\n") {
+	for line := range strings.SplitSeq(is, "\n") {
 		if !slices.Contains(known, line) {
 			return fmt.Errorf("dpkg --verify: %s", line)
 		}
@@ -107,7 +107,7 @@ func installed(ctx context.Context, root string) (map[string]string, error) {
 		return nil, err
 	}
 	versions := map[string]string{}
-	for _, line := range strings.Split(strings.TrimSpace(string(out)), "\n") {
+	for line := range strings.SplitSeq(strings.TrimSpace(string(out)), "\n") {
 		f := strings.Fields(line)
 		if len(f) == 3 && f[2] == "installed" {
 			versions[f[0]] = f[1]

@@ -81,7 +81,7 @@ func readXattrs(file string) (string, error) {
 		return "", err
 	}
 	var out []string
-	for _, name := range strings.Split(strings.TrimSuffix(string(buf[:size]), "\x00"), "\x00") {
+	for name := range strings.SplitSeq(strings.TrimSuffix(string(buf[:size]), "\x00"), "\x00") {
 		value := make([]byte, 64<<10)
 		n, err := unix.Lgetxattr(file, name, value)
 		if err != nil {

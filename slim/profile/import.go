@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"slices"
 	"strconv"
 	"unicode/utf8"
 )
@@ -145,20 +146,11 @@ func (c *collector) add(a Access) error {
 		}
 	}
 	for _, b := range a.By {
-		if len(have.By) < 4*MaxBy && !contains(have.By, b) {
+		if len(have.By) < 4*MaxBy && !slices.Contains(have.By, b) {
 			have.By = append(have.By, b)
 		}
 	}
 	return nil
-}
-
-func contains(l []string, s string) bool {
-	for _, x := range l {
-		if x == s {
-			return true
-		}
-	}
-	return false
 }
 
 func (c *collector) profile(img Image, s Session) (*Profile, error) {

@@ -63,7 +63,7 @@ type Profile struct {
 
 // Image says what was recorded.
 type Image struct {
-	Digest   string `json:"digest,omitempty"`   // manifest digest of the platform's image
+	Digest string `json:"digest,omitempty"` // manifest digest of the platform's image
 	// Config is the digest of the image's config. It names the image wherever
 	// it is stored, while the manifest's digest follows how layers are packed.
 	Config   string `json:"config,omitempty"`

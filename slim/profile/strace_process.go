@@ -1,6 +1,7 @@
 package profile
 
 import (
+	"maps"
 	"path"
 	"strings"
 )
@@ -40,9 +41,7 @@ func (p *process) fork(flags string) *process {
 	}
 	if !strings.Contains(flags, "CLONE_FILES") {
 		c.files = &fdTable{make(map[int]string, len(p.files.paths))}
-		for fd, name := range p.files.paths {
-			c.files.paths[fd] = name
-		}
+		maps.Copy(c.files.paths, p.files.paths)
 	}
 	return c
 }

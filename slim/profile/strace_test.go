@@ -16,22 +16,23 @@ import (
 func show(p *Profile) []string {
 	var out []string
 	for _, a := range p.Accesses {
-		s := a.Path
+		var s strings.Builder
+		s.WriteString(a.Path)
 		if a.Resolved != "" {
-			s += " => " + a.Resolved
+			s.WriteString(" => " + a.Resolved)
 		}
 		for i, k := range a.Kinds {
 			if i == 0 {
-				s += " "
+				s.WriteString(" ")
 			} else {
-				s += ","
+				s.WriteString(",")
 			}
-			s += string(k)
+			s.WriteString(string(k))
 		}
 		if !a.Exists {
-			s += " !"
+			s.WriteString(" !")
 		}
-		out = append(out, s)
+		out = append(out, s.String())
 	}
 	return out
 }

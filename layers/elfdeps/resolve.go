@@ -97,15 +97,6 @@ func (r *Resolver) Hands(f File) []string {
 	return dirs
 }
 
-// Lookup finds a library by name for a program like f, as dlopen(3) would.
-func (r *Resolver) Lookup(name string, f File, libraryPath []string) []Found {
-	info := r.tree.ELF(f.Final)
-	if info == nil {
-		return nil
-	}
-	return r.search(name, info, f, libraryPath)
-}
-
 // ConfigFiles are the loader configuration files that were read, sorted.
 func (r *Resolver) ConfigFiles() []string { return r.conf.sorted() }
 

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -128,20 +130,21 @@ func (t *tracer) event(e event) error {
 // that made a child not seen yet. strace shows numbers of the container's pid
 // namespace in return values, so they cannot be relied on.
 func (t *tracer) adopt(pid int) *process {
-	for i, parent := range t.parents {
-		if parent.children == 0 {
-			continue
-		}
-		if len(t.parents) > 1 {
-			t.guessed++
-		}
-		t.parents = append(t.parents[:i:i], t.parents[i+1:]...)
-		parent.children--
-		child := parent.fork(parent.half.args)
-		t.processes[pid] = child
-		return child
+	if len(t.parents) == 0 {
+		return nil
 	}
-	return nil
+	if len(t.parents) > 1 {
+		t.guessed++
+	}
+	parent := t.parents[0]
+	t.parents = t.parents[1:]
+	return t.child(parent, pid)
+}
+
+func (t *tracer) child(parent *process, pid int) *process {
+	c := parent.fork(parent.half.args)
+	t.processes[pid] = c
+	return c
 }
 
 // step joins the halves of an interrupted call and runs whole ones.
@@ -186,7 +189,6 @@ func isClone(call string) bool {
 
 func (t *tracer) expect(p *process) {
 	if t.running {
-		p.children++
 		t.parents = append(t.parents, p)
 	}
 }
@@ -206,13 +208,11 @@ func (t *tracer) named(e event, p *process) error {
 	if !waiting {
 		return nil
 	}
-	child := t.adopt(pid)
+	t.forget(p)
+	child := t.child(p, pid)
 	delete(t.waiting, pid)
 	t.held -= len(events)
 	for _, held := range events {
-		if child == nil {
-			break
-		}
 		if err := t.step(held, child); err != nil {
 			return err
 		}
@@ -221,10 +221,9 @@ func (t *tracer) named(e event, p *process) error {
 }
 
 func (t *tracer) forget(p *process) {
-	for i, q := range t.parents {
+	for i, q := range slices.Backward(t.parents) {
 		if q == p {
-			t.parents = append(t.parents[:i:i], t.parents[i+1:]...)
-			p.children--
+			t.parents = slices.Delete(t.parents, i, i+1)
 			return
 		}
 	}
@@ -242,14 +241,11 @@ func childPID(ret string) (int, bool) {
 
 // finish runs what still waits, as children of the first process.
 func (t *tracer) finish() error {
-	for len(t.waiting) > 0 {
-		pid := -1
-		for p := range t.waiting {
-			if pid < 0 || p < pid {
-				pid = p
-			}
+	for _, pid := range slices.Sorted(maps.Keys(t.waiting)) {
+		events, waiting := t.waiting[pid]
+		if !waiting {
+			continue // an earlier one turned out to be its parent
 		}
-		events := t.waiting[pid]
 		delete(t.waiting, pid)
 		t.guessed++
 		orphan := t.start.fork("")
@@ -259,6 +255,10 @@ func (t *tracer) finish() error {
 				return err
 			}
 		}
+	}
+	if n := t.start.files.copied.refused; n > 0 {
+		t.lost += int64(n)
+		t.report.skip("open files of a process that forked too often")
 	}
 	t.explain()
 	return nil

@@ -262,7 +262,7 @@ func (t *tracer) exec(e event, args []string, p *process) error {
 
 func (t *tracer) begin(e event, args []string, argv int, p *process) {
 	t.running, t.first = true, max(0, e.time)
-	p.files.paths = map[int]string{}
+	p.files.paths, p.files.lent = map[int]string{}, false
 	t.processes[e.pid] = p
 	if argv < len(args) {
 		for _, a := range splitArgs(strings.Trim(args[argv], "[]")) {
@@ -355,6 +355,7 @@ func (t *tracer) closeRange(_ event, args []string, p *process) error {
 	if !ok || err != nil {
 		return nil
 	}
+	p.files.own()
 	for fd := range p.files.paths {
 		if fd >= from && int64(fd) <= to {
 			delete(p.files.paths, fd)

@@ -14,9 +14,8 @@ type process struct {
 	uid   int
 	gid   int
 	// half is the call that another process's line interrupted.
-	half     event
-	pending  bool
-	children int // clones of it whose child has not been seen yet
+	half    event
+	pending bool
 }
 
 // fsState is shared by threads (CLONE_FS).
@@ -25,11 +24,37 @@ type fsState struct {
 	root string // "" or the chroot's directory
 }
 
-// fdTable is shared by threads (CLONE_FILES).
-type fdTable struct{ paths map[int]string }
+// fdTable is shared by threads (CLONE_FILES). Processes have one each, but
+// share the map until one of them changes it.
+type fdTable struct {
+	paths  map[int]string
+	lent   bool
+	copied *copies
+}
+
+// copies counts what the tables of a trace have cost together.
+type copies struct{ entries, refused int }
+
+// maxCopies bounds it: a trace of processes that fork with thousands of open
+// files would else take hours.
+const maxCopies = 50_000_000
+
+// own makes the map the table's alone, before it is changed.
+func (t *fdTable) own() {
+	if !t.lent {
+		return
+	}
+	t.lent = false
+	if t.copied.entries += len(t.paths); t.copied.entries > maxCopies {
+		t.copied.refused++
+		t.paths = map[int]string{}
+		return
+	}
+	t.paths = maps.Clone(t.paths)
+}
 
 func newProcess(cwd string) *process {
-	return &process{fs: &fsState{cwd: cwd}, files: &fdTable{map[int]string{}}, uid: -1, gid: -1}
+	return &process{fs: &fsState{cwd: cwd}, files: &fdTable{paths: map[int]string{}, copied: &copies{}}, uid: -1, gid: -1}
 }
 
 // fork makes a child as clone flags say.
@@ -40,8 +65,8 @@ func (p *process) fork(flags string) *process {
 		c.fs = &fs
 	}
 	if !strings.Contains(flags, "CLONE_FILES") {
-		c.files = &fdTable{make(map[int]string, len(p.files.paths))}
-		maps.Copy(c.files.paths, p.files.paths)
+		p.files.lent = true
+		c.files = &fdTable{paths: p.files.paths, lent: true, copied: p.files.copied}
 	}
 	return c
 }
@@ -50,14 +75,15 @@ func (p *process) fork(flags string) *process {
 const maxFDs = 65536
 
 func (t *fdTable) set(fd int, name string) {
-	if fd < 0 || len(t.paths) >= maxFDs {
+	if t.paths[fd] == name {
 		return
 	}
+	t.own()
 	if name == "" {
 		delete(t.paths, fd)
-		return
+	} else if fd >= 0 && len(t.paths) < maxFDs {
+		t.paths[fd] = name
 	}
-	t.paths[fd] = name
 }
 
 // dir is where a relative path with this dirfd begins; false when unknown.

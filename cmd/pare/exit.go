@@ -122,9 +122,8 @@ type signals struct{ first atomic.Int32 }
 func (s *signals) got() syscall.Signal { return syscall.Signal(s.first.Load()) }
 
 func watchSignals(ctx context.Context) (context.Context, *signals) {
-	// A closed pipe or a file that may not grow is an error like another,
-	// not the end without cleaning up.
-	signal.Ignore(syscall.SIGPIPE, syscall.SIGXFSZ)
+	// A closed pipe is an error like another, not the end without cleaning up.
+	signal.Ignore(syscall.SIGPIPE)
 	ctx, cancel := context.WithCancel(ctx)
 	s := &signals{}
 	ch := make(chan os.Signal, 2)

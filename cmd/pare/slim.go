@@ -209,9 +209,6 @@ func (w *work) build(ctx context.Context, src *opened, j job, planFile, name str
 			return nil, err
 		}
 	}
-	if err := p.plan.Err(); err != nil {
-		return nil, err
-	}
 	dir := filepath.Join(w.dir, name)
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return nil, err

@@ -37,7 +37,7 @@ type copies struct{ entries, refused int }
 
 // maxCopies bounds it: a trace of processes that fork with thousands of open
 // files would else take hours.
-const maxCopies = 50_000_000
+const maxCopies = 20_000_000
 
 // own makes the map the table's alone, before it is changed.
 func (t *fdTable) own() {

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// docsImage is what the documents call registry.example/app:1.4, and the
+// recordings of it that they name.
+const docsImage = `
+-- app.img --
+>-- config --
+>{"Entrypoint": ["/app/run"]}
+>-- layer --
+>dir app
+>file app/run 0755 0:0 "run"
+>file usr/lib/x86_64-linux-gnu/libssl.so.3 0644 0:0 "ssl"
+-- app.strace --
+1 1.000001 execve("/app/run", ["run"], 0x1 /* 1 var */) = 0
+1 1.000002 openat(AT_FDCWD, "/usr/lib/x86_64-linux-gnu/libssl.so.3", O_RDONLY) = 3
+-- paths.txt --
+/app/run
+/usr/lib/x86_64-linux-gnu/libssl.so.3
+`
+
+const docsSetup = `
+image app.img $REGISTRY/app:1.4
+image app.img oci:build:app
+exec pare profile import --format paths --image oci:build:app -o profile.json paths.txt
+exec pare plan oci:build:app -p profile.json -o plan.json
+`
+
+// docsNames are what the documents' names for things mean here.
+var docsNames = strings.NewReplacer("registry.example", "$REGISTRY", " IMAGE", " $REGISTRY/app:1.4", " DEST", " oci:dest:slim")
+
+// Every pare command in the documents works as it stands there.
+func TestDocuments(t *testing.T) {
+	files, err := filepath.Glob("../../docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, found := t.TempDir(), 0
+	for _, f := range append(files, "../../README.md") {
+		commands := docsCommands(t, f)
+		if len(commands) == 0 {
+			continue
+		}
+		found += len(commands)
+		var script strings.Builder
+		script.WriteString(docsSetup)
+		for _, c := range commands {
+			fmt.Fprintf(&script, "exec %s\n", docsNames.Replace(c))
+		}
+		script.WriteString(docsImage)
+		name := filepath.Join(dir, strings.TrimSuffix(filepath.Base(f), ".md")+".txtar")
+		if err := os.WriteFile(name, []byte(script.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if found < 5 {
+		t.Fatalf("only %d commands found in the documents", found)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir: dir, WorkdirRoot: t.TempDir(), Setup: setup, RequireExplicitExec: true,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"image": cmdImage},
+	})
+}
+
+// docsCommands are the lines of code blocks that begin with "pare", lines
+// that end in a backslash joined with the next.
+func docsCommands(t *testing.T, file string) []string {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	inside := false
+	for line := range strings.Lines(strings.ReplaceAll(string(b), "\\\n", " ")) {
+		line = strings.TrimSpace(line)
+		if strings.HasPrefix(line, "```") {
+			inside = !inside
+		} else if inside && strings.HasPrefix(line, "pare ") {
+			out = append(out, line)
+		}
+	}
+	return out
+}

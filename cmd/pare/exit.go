@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -8,8 +9,11 @@ import (
 	"io/fs"
 	"os"
 	"os/signal"
+	"strings"
 	"sync/atomic"
 	"syscall"
+
+	"github.com/google/go-containerregistry/pkg/name"
 
 	"github.com/pare-image/pare/internal/reference"
 	"github.com/pare-image/pare/internal/registry"
@@ -104,11 +108,15 @@ func nextStep(err error) string {
 }
 
 func statusHint(e *registry.StatusError) string {
+	at := cmp.Or(e.Registry, e.Host)
+	if at == name.DefaultRegistry {
+		at = "" // Docker Hub, to docker login
+	}
 	switch e.Status {
 	case 401:
-		return "log in first: docker login " + e.Host
+		return strings.TrimSpace("log in first: docker login " + at)
 	case 403:
-		return "these credentials do not reach it; log in as someone who may: docker login " + e.Host
+		return strings.TrimSpace("these credentials do not reach it; log in as someone who may: docker login " + at)
 	case 404:
 		return "check the name and the tag"
 	}

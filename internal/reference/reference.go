@@ -62,6 +62,9 @@ type Ref struct {
 	Digest v1.Hash
 }
 
+// HoldsIndex says whether such a place can hold more than one platform.
+func (r Ref) HoldsIndex() bool { return r.Kind != DockerArchive && r.Kind != DockerDaemon }
+
 // String is the reference as it can be given again.
 func (r Ref) String() string {
 	switch r.Kind {

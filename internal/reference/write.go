@@ -64,7 +64,7 @@ func CheckDestination(ctx context.Context, r Ref, index bool, o Options) error {
 	if r.Digest != (v1.Hash{}) || r.Kind == DockerDaemon && imageID.MatchString(r.Name) {
 		return fmt.Errorf("%w: a digest follows from what is written; give a tag", ErrDestination)
 	}
-	if index && (r.Kind == DockerArchive || r.Kind == DockerDaemon) {
+	if index && !r.HoldsIndex() {
 		return fmt.Errorf("%w: %s holds one platform; choose it with --platform, or write to a registry or an OCI layout", ErrDestination, r.Kind)
 	}
 	switch r.Kind {

@@ -14,10 +14,13 @@ import (
 // StatusError is a registry's refusal. The first word is the host's name, so
 // that it reads well after "reading image: ".
 type StatusError struct {
-	Host   string
-	Status int
-	Object string // "REPOSITORY@sha256:…", "REPOSITORY:TAG", or what else was asked for
-	Detail string // the registry's own words; may be ""
+	Host string
+	// Registry is where one logs in, when that is known: Host may be that of
+	// a token server or of a store of blobs.
+	Registry string
+	Status   int
+	Object   string // "REPOSITORY@sha256:…", "REPOSITORY:TAG", or what else was asked for
+	Detail   string // the registry's own words; may be ""
 }
 
 func (e *StatusError) Error() string {
@@ -40,6 +43,16 @@ func explain(err error) error {
 		return err
 	}
 	return &StatusError{Host: te.Request.URL.Host, Status: te.StatusCode, Object: requestObject(te.Request), Detail: detail(te)}
+}
+
+// explainFor is explain, where the registry is known.
+func explainFor(registry string, err error) error {
+	err = explain(err)
+	var se *StatusError
+	if errors.As(err, &se) {
+		se.Registry = registry
+	}
+	return err
 }
 
 // statusError reads a refusal that remote has not seen.

@@ -26,11 +26,11 @@ type Source struct {
 func (c *Client) Get(ctx context.Context, ref name.Reference) (*Source, error) {
 	rt, err := c.connect(ctx, ref.Context())
 	if err != nil {
-		return nil, explain(err)
+		return nil, explainFor(ref.Context().RegistryStr(), err)
 	}
 	d, err := remote.Get(ref, remote.WithContext(ctx), remote.WithTransport(rt))
 	if err != nil {
-		return nil, explain(err)
+		return nil, explainFor(ref.Context().RegistryStr(), err)
 	}
 	s := &Source{Descriptor: d.Descriptor}
 	if d.MediaType.IsIndex() {

@@ -42,7 +42,7 @@ func (c *Client) Push(ctx context.Context, ref name.Reference, images []v1.Image
 		top = images[0]
 	}
 	if err := p.Push(ctx, ref, top); err != nil {
-		return fmt.Errorf("pushing to %s: %w", ref.Context(), explain(err))
+		return fmt.Errorf("pushing to %s: %w", ref.Context(), explainFor(ref.Context().RegistryStr(), err))
 	}
 	return nil
 }
@@ -66,7 +66,7 @@ func pushBlobs(ctx context.Context, p *remote.Pusher, repo name.Repository, img 
 				return err
 			}
 			if err := p.Upload(gctx, repo, l); err != nil {
-				return fmt.Errorf("blob %s: %w", d, explain(err))
+				return fmt.Errorf("blob %s: %w", d, explainFor(repo.RegistryStr(), err))
 			}
 			return nil
 		})

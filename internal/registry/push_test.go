@@ -170,6 +170,10 @@ func TestWrongPassword(t *testing.T) {
 	if want := g.host() + " answered 401 Unauthorized for a token"; err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("error %v, want %q", err, want)
 	}
+	var se *StatusError
+	if !errors.As(err, &se) || se.Registry != g.host() {
+		t.Errorf("the registry is not named in %+v", se)
+	}
 	if len(clock.waits) > 0 {
 		t.Errorf("waited %v", clock.waits)
 	}

@@ -51,7 +51,7 @@ fuzz: ## every fuzz target for FUZZTIME (30s)
 	@git grep -hE '^func Fuzz' >/dev/null || { echo "no fuzz targets found"; exit 1; }
 	@git grep -E '^func Fuzz[A-Za-z0-9_]*\(' -- '*_test.go' | sed 's|^\(.*\)/[^/]*:func \(Fuzz[A-Za-z0-9_]*\)(.*|\1 \2|' | while read -r dir name; do \
 		echo "== $$dir $$name"; \
-		$(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) -timeout 30m ./$$dir || exit 1; \
+		$(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x -timeout 30m ./$$dir || exit 1; \
 	done
 
 # The log names the commit, so that a result is never taken for another's.

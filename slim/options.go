@@ -103,6 +103,21 @@ func (o Options) withDefaults() (Options, error) {
 	return o, nil
 }
 
+// Check says what is wrong with the options, as far as that can be told
+// without an image; the error is an ErrRules.
+func (o Options) Check() error {
+	if _, err := parsePatterns(o); err != nil {
+		return err
+	}
+	if o.User != "" {
+		if _, err := parseUser(o.User, accounts{}, true); err != nil {
+			return err
+		}
+	}
+	_, err := o.withDefaults()
+	return err
+}
+
 // digest identifies the options: "sha256:…" of their JSON with defaults made
 // explicit. The version is recorded apart.
 func (o Options) digest() string {

@@ -19,6 +19,10 @@ dir run
 symlink var/run -> /run
 dir var/log/app
 file var/log/app/app.log 0600
+symlink var/log/app/access.log -> /dev/stdout
+dir proc
+dir dev
+symlink dev/stdout -> /proc/self/fd/1
 dir var/cache/app
 dir var/spool/app
 dir var/lib/app
@@ -83,6 +87,7 @@ func TestOwnership(t *testing.T) {
 		{name: "and for where files are made", accesses: ps(accessed("/var/lib/closed/data/x", create)), given: "/var/lib/closed/data state /var/lib/closed/data/x", findings: "error unreadable-by-user /var/lib/closed/data"},
 		{name: "no code by another name of the same file", accesses: ps(opened("/usr/bin/tool"), accessed("/var/lib/app/db", write)), findings: "error cannot-write /var/lib/app/db\nerror unreadable-by-user /usr/bin/tool"},
 		{name: "a write that failed, or of something that is not there", accesses: ps(&profile.Profile{Accesses: []profile.Access{{Path: "/srv/data/x", Kinds: []profile.Kind{create}}}})},
+		{name: "a log that is the container's output", accesses: ps(accessed("/var/log/app/access.log", create, write))},
 		{name: "what is mounted", accesses: ps(accessed("/proc/self/oom_score_adj", write), accessed("/dev/shm/x", create))},
 		{name: "asked for by name", own: []string{"/srv", "var/lib/app/"}, accesses: ps(accessed("/srv/data/x", create), opened("/var/lib/app/db")), given: `
 /srv own option:own

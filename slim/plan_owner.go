@@ -80,7 +80,8 @@ func (pl *planner) parentOfWritten(p string, res layers.Resolution) string {
 
 // letWrite makes sure that the user can write e, if that is state.
 func (pl *planner) letWrite(e *layers.Entry, a *profile.Access) {
-	if _, pares := pl.written[e.Path]; pares || isByteCode(a.Path) {
+	// What a link leads to in the kernel's file systems is not the image's.
+	if _, pares := pl.written[e.Path]; pares || mounted(e.Path) || isByteCode(a.Path) {
 		return
 	}
 	pl.changed[e.Path] = true

@@ -148,7 +148,7 @@ func (s *selection) chooseUser(a accounts) (User, error) {
 	for taken[id] {
 		id++
 	}
-	return User{UID: id, GID: id, From: "the image ran as root and the recorded workload dropped to nobody"}, nil
+	return User{UID: id, GID: id, From: "the image ran as root, and the recorded workload switched to no other user"}, nil
 }
 
 // droppedTo is the one user without privilege that the workload switched to.

@@ -25,7 +25,7 @@ func as(users ...profile.User) *profile.Profile {
 }
 
 func TestUser(t *testing.T) {
-	const nobody = "the image ran as root and the recorded workload dropped to nobody"
+	const nobody = "the image ran as root, and the recorded workload switched to no other user"
 	const dropped = "the user that the recorded workload dropped to"
 	for _, c := range []struct {
 		name    string

@@ -140,5 +140,5 @@ func (f *slimFlags) resolve(a *app) (slim.Options, error) {
 		}
 		o.SourceDateEpoch = &sec
 	}
-	return o, nil
+	return o, o.Check()
 }

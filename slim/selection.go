@@ -34,6 +34,9 @@ type selection struct {
 	touchedIn []string                   // their paths, sorted
 	excluded  map[string]string          // paths that never come from the source, with the rule
 
+	licensed map[*pkgdb.Package]bool // of ruleLicence: packages that were seen to
+	cpu      cpuVariants             // of ruleCPUDispatch
+
 	// of ruleELF
 	elfSeen    map[[sha256.Size]byte]bool // files with what they inherit
 	elfLoaders map[string]int             // of a file, how often in elfSeen
@@ -62,6 +65,7 @@ func newSelection(t *layers.Tree, p *profile.Profile, o Options) (*selection, er
 	}
 	s := &selection{
 		tree: t, config: viewConfig(t.Config()), profile: p, options: o, keep: newKeepSet(),
+		licensed: map[*pkgdb.Package]bool{}, cpu: newCPUVariants(),
 		elfSeen: map[[sha256.Size]byte]bool{}, elfLoaders: map[string]int{}, needs: map[need]bool{},
 	}
 	s.keep.selection = s

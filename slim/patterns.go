@@ -20,7 +20,8 @@ type pattern struct {
 // patterns are the user's rules: what to keep, and what to drop whoever
 // keeps it.
 type patterns struct {
-	keep, drop []pattern
+	keep, drop         []pattern
+	keepDirs, dropDirs above
 }
 
 // maxPatterns bounds the user's rules: each is tried on every path.
@@ -30,7 +31,7 @@ const maxPatterns = 10_000
 // is "keep PATTERN" or "drop PATTERN"; empty lines and those that start with
 // "#" are comments.
 func parsePatterns(o Options) (*patterns, error) {
-	ps := &patterns{}
+	ps := &patterns{keepDirs: above{}, dropDirs: above{}}
 	add := func(list *[]pattern, text, where string) error {
 		p, err := parsePattern(text)
 		if err != nil {
@@ -98,7 +99,15 @@ func parsePattern(text string) (pattern, error) {
 
 // match says whether the path, given in components, is the pattern's.
 func (p *pattern) match(parts []string, dir bool) bool {
-	return (dir || !p.dirOnly) && matchSegments(p.segments, parts)
+	if p.dirOnly && !dir {
+		return false
+	}
+	if final := p.segments[len(p.segments)-1]; final != "**" {
+		if ok, err := path.Match(final, parts[len(parts)-1]); err != nil || !ok {
+			return false // what most paths and patterns come to
+		}
+	}
+	return matchSegments(p.segments, parts)
 }
 
 // matchSegments goes back to the last "**" alone: what an earlier one takes
@@ -131,29 +140,46 @@ func matchSegment(segment, part string) bool {
 	return ok && err == nil
 }
 
+// above remembers, of directories, which pattern takes them or one above.
+type above map[string]int
+
 // last returns the text of the last pattern that takes the path or a
 // directory above it; false when that one is negated or there is none.
-func last(list []pattern, p string, dir bool) (string, bool) {
-	if len(list) == 0 || p == "/" {
+func last(list []pattern, seen above, p string, dir bool) (string, bool) {
+	i := lastIndex(list, seen, p, dir)
+	if i < 0 {
 		return "", false
 	}
+	return list[i].text, !list[i].negated
+}
+
+func lastIndex(list []pattern, seen above, p string, dir bool) int {
+	if len(list) == 0 || p == "/" {
+		return -1
+	}
+	parent := parentOf(p)
+	base, ok := seen[parent]
+	if !ok {
+		base = lastIndex(list, seen, parent, true)
+		seen[parent] = base
+	}
 	parts := strings.Split(p[1:], "/")
-	for i := range slices.Backward(list) {
-		for n := 1; n <= len(parts); n++ {
-			if list[i].match(parts[:n], dir || n < len(parts)) {
-				return list[i].text, !list[i].negated
-			}
+	for i := len(list) - 1; i > base; i-- {
+		if list[i].match(parts, dir) {
+			return i
 		}
 	}
-	return "", false
+	return base
 }
 
 func (ps *patterns) keeping() bool { return len(ps.keep) > 0 }
 
-func (ps *patterns) keeps(p string, dir bool) (string, bool) { return last(ps.keep, p, dir) }
+func (ps *patterns) keeps(p string, dir bool) (string, bool) {
+	return last(ps.keep, ps.keepDirs, p, dir)
+}
 
 func (ps *patterns) drops(p string, dir bool) bool {
-	_, ok := last(ps.drop, p, dir)
+	_, ok := last(ps.drop, ps.dropDirs, p, dir)
 	return ok
 }
 

@@ -38,7 +38,7 @@ func TestPatterns(t *testing.T) {
 		}
 		for want, list := range map[bool]string{true: c.yes, false: c.not} {
 			for name := range strings.FieldsSeq(list) {
-				if _, got := last([]pattern{p}, strings.TrimSuffix(name, "/"), strings.HasSuffix(name, "/")); got != want {
+				if _, got := last([]pattern{p}, above{}, strings.TrimSuffix(name, "/"), strings.HasSuffix(name, "/")); got != want {
 					t.Errorf("%q takes %s: %v", c.pattern, name, got)
 				}
 			}

@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -66,7 +65,8 @@ func demonstrate(ctx context.Context, b *bed, w io.Writer) error {
 func (b *bed) slimDemo(ctx context.Context, a *app, s *source, profile, dir string) (*slimmed, error) {
 	r := &slimmed{granularity: "slim", layout: filepath.Join(dir, "oci"), repo: s.repo}
 	began := time.Now()
-	out, err := b.runPare(ctx, nil, b.slimArgs(a, s.ociRef(), r.ociRef(), profile, "auto")...)
+	plan := filepath.Join(dir, "plan.json")
+	out, err := b.runPare(ctx, nil, append(b.slimArgs(a, s.ociRef(), r.ociRef(), profile, "auto"), "--plan", plan)...)
 	if err != nil {
 		return nil, err
 	}
@@ -83,14 +83,8 @@ func (b *bed) slimDemo(ctx context.Context, a *app, s *source, profile, dir stri
 	if r.image, _, err = fromLayout(r.layout, "slim"); err != nil {
 		return nil, err
 	}
-	if r.plan, err = b.plan(ctx, a, s, profile, "auto"); err != nil {
-		return nil, err
-	}
-	f, err := os.Create(filepath.Join(dir, "plan.json"))
-	if err != nil {
-		return nil, err
-	}
-	return r, errors.Join(r.plan.Write(f), f.Close())
+	r.plan, err = readPlan(plan)
+	return r, err
 }
 
 func demoResult(w io.Writer, a *app, s *source, r *slimmed, dir string) error {

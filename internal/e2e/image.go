@@ -2,13 +2,17 @@ package e2e
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
+	"github.com/google/go-containerregistry/pkg/v1/match"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
 )
 
 // source is an app's image as it was before: in docker, in an OCI layout and
@@ -123,8 +127,41 @@ func (b *bed) save(ctx context.Context, a *app, s *source) error {
 		"docker-daemon:pare-test/"+a.name+":latest", "oci:"+half+":"+sourceTag); err != nil {
 		return err
 	}
+	if err := b.restoreHealthcheck(ctx, half, s.id); err != nil {
+		return err
+	}
 	return os.Rename(half, s.layout)
 }
+
+// restoreHealthcheck puts back what skopeo leaves out because OCI's schema
+// does not name it; BuildKit, like others, writes it into OCI images.
+func (b *bed) restoreHealthcheck(ctx context.Context, dir, id string) error {
+	out, err := stdout(ctx, nil, slices.Concat(b.dockerCLI, []string{"image", "inspect", "--format", "{{json .Config.Healthcheck}}", id})...)
+	if err != nil {
+		return err
+	}
+	var h *v1.HealthConfig
+	if err := json.Unmarshal(out, &h); err != nil || h == nil {
+		return err
+	}
+	img, _, err := fromLayout(dir, sourceTag)
+	if err != nil {
+		return err
+	}
+	config, err := img.ConfigFile()
+	if err != nil {
+		return err
+	}
+	config = config.DeepCopy()
+	config.Config.Healthcheck = h
+	if img, err = mutate.ConfigFile(img, config); err != nil {
+		return err
+	}
+	return layout.Path(dir).ReplaceImage(img, match.Name(sourceTag), layout.WithAnnotations(map[string]string{refName: sourceTag}))
+}
+
+// refName is the annotation that holds a tag in an OCI layout.
+const refName = "org.opencontainers.image.ref.name"
 
 // fromLayout reads the image that an OCI layout has under a tag.
 func fromLayout(dir, tag string) (v1.Image, v1.Hash, error) {
@@ -137,7 +174,7 @@ func fromLayout(dir, tag string) (v1.Image, v1.Hash, error) {
 		return nil, v1.Hash{}, err
 	}
 	for _, d := range im.Manifests {
-		if d.Annotations["org.opencontainers.image.ref.name"] == tag {
+		if d.Annotations[refName] == tag {
 			img, err := idx.Image(d.Digest)
 			return img, d.Digest, err
 		}

@@ -36,25 +36,23 @@ func (b *bed) runPare(ctx context.Context, env []string, args ...string) (out st
 	return strings.TrimSpace(string(o)), err
 }
 
-// importProfile makes one profile of a recording's traces.
+// importProfile makes one profile of a recording's traces. The container's
+// first program is in its working directory before strace sees it.
 func (b *bed) importProfile(ctx context.Context, a *app, s *source, traces []string) (file string, err error) {
 	dir, err := b.scratch("profile-" + a.name)
 	if err != nil {
 		return "", err
 	}
-	var parts []string
-	for i, t := range traces {
-		part := filepath.Join(dir, fmt.Sprintf("%d.json", i))
-		if _, err := b.runPare(ctx, nil, "profile", "import", "--format", "strace", t, "--image", s.ociRef(), "-o", part); err != nil {
-			return "", err
-		}
-		parts = append(parts, part)
-	}
-	if len(parts) == 1 {
-		return parts[0], nil
+	config, err := s.image.ConfigFile()
+	if err != nil {
+		return "", err
 	}
 	file = filepath.Join(dir, "profile.json")
-	_, err = b.runPare(ctx, nil, append(append([]string{"profile", "merge"}, parts...), "-o", file)...)
+	args := []string{"profile", "import", "--format", "strace", "--image", s.ociRef(), "--progress", "quiet", "-o", file}
+	if dir := config.Config.WorkingDir; dir != "" {
+		args = append(args, "--cwd", dir)
+	}
+	_, err = b.runPare(ctx, nil, append(args, traces...)...)
 	return file, err
 }
 
@@ -71,7 +69,8 @@ func (b *bed) slim(ctx context.Context, a *app, s *source, profile, granularity 
 		from, to = s.registryRef(), s.repo+":auto"
 	}
 	began := time.Now()
-	out, err := b.runPare(ctx, nil, b.slimArgs(a, from, to, profile, granularity)...)
+	plan := filepath.Join(dir, "plan.json")
+	out, err := b.runPare(ctx, nil, append(b.slimArgs(a, from, to, profile, granularity), "--plan", plan)...)
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +88,7 @@ func (b *bed) slim(ctx context.Context, a *app, s *source, profile, granularity 
 	if found != r.digest {
 		return nil, fmt.Errorf("pare slim said %s, the layout has %s", r.digest, found)
 	}
-	r.plan, err = b.plan(ctx, a, s, profile, granularity)
+	r.plan, err = readPlan(plan)
 	return r, err
 }
 
@@ -122,14 +121,14 @@ func lastDigest(out string) (v1.Hash, error) {
 	return v1.NewHash(all[len(all)-1])
 }
 
-// plan is pare's own account of what it does.
-func (b *bed) plan(ctx context.Context, a *app, s *source, profile, granularity string) (*slim.Plan, error) {
-	args := []string{"plan", s.ociRef(), "-p", profile, "--granularity", granularity, "--progress", "quiet", "--json"}
-	out, err := stdout(ctx, nil, append([]string{b.pare}, append(args, a.slimArgs...)...)...)
+// readPlan reads pare's own account of what it did.
+func readPlan(file string) (*slim.Plan, error) {
+	f, err := os.Open(file)
 	if err != nil {
 		return nil, err
 	}
-	return slim.ReadPlan(bytes.NewReader(out))
+	defer f.Close()
+	return slim.ReadPlan(f)
 }
 
 // again slims once more under other circumstances, and wants the same digest.
@@ -185,6 +184,22 @@ func (c *container) checkUser(ctx context.Context, img v1.Image) error {
 	return nil
 }
 
+// checkHealth waits until docker calls the container healthy, if the image
+// says how it can tell.
+func (c *container) checkHealth(ctx context.Context, img v1.Image) error {
+	config, err := img.ConfigFile()
+	if err != nil || config.Config.Healthcheck == nil {
+		return err
+	}
+	return poll(ctx, 30*time.Second, "docker to call it healthy", func(ctx context.Context) error {
+		out, err := c.engine(ctx, "inspect", "--format", "{{json .State.Health}}", c.name)
+		if err == nil && !strings.Contains(out, `"Status":"healthy"`) {
+			err = errors.New(strings.TrimSpace(out))
+		}
+		return err
+	})
+}
+
 // works runs the image as docker pulls it from the registry, with every check.
 func (b *bed) works(ctx context.Context, a *app, r *slimmed) error {
 	if _, err := b.docker(ctx, "pull", "--quiet", r.registryRef()); err != nil {
@@ -198,7 +213,7 @@ func (b *bed) works(ctx context.Context, a *app, r *slimmed) error {
 	if err := c.waitReady(ctx, 30*time.Second); err != nil {
 		return err
 	}
-	err = errors.Join(c.check(ctx), c.checkUser(ctx, r.image))
+	err = errors.Join(c.check(ctx), c.checkUser(ctx, r.image), c.checkHealth(ctx, r.image))
 	if err != nil || a.ready == nil {
 		return err
 	}

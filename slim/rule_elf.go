@@ -2,6 +2,7 @@ package slim
 
 import (
 	"crypto/sha256"
+	"fmt"
 	"strings"
 
 	"github.com/pare-image/pare/layers"
@@ -12,7 +13,10 @@ import (
 // that hand on other directories, and a hostile image has all combinations.
 const (
 	maxInherited = 64 // directories
-	maxLoaders   = 64 // sets of them, for one file
+	maxLoaders   = 16 // sets of them, for one file
+	// maxLookups bounds needed libraries times directories searched, of all
+	// files: ten times what large images come to, and less than a minute.
+	maxLookups = 50_000_000
 )
 
 // need is a name in a file's DT_NEEDED.
@@ -70,6 +74,10 @@ func (s *selection) addNeeds(f elfdeps.File) {
 	}
 	s.elfSeen[key] = true
 	s.elfLoaders[f.Final]++
+	if s.lookups += s.lookupsOf(f); s.lookups > maxLookups {
+		s.err = fmt.Errorf("finding libraries: %w: what the ELF files of this image need takes over %d look-ups", layers.ErrLimit, maxLookups)
+		return
+	}
 	hands := s.libs.Hands(f)
 	hands = hands[:min(len(hands), maxInherited)]
 	for _, lib := range s.libs.Deps(f, s.config.libraryPath()) {
@@ -87,4 +95,14 @@ func (s *selection) addNeeds(f elfdeps.File) {
 			s.addNeeds(elfdeps.File{Path: lib.Path, Final: lib.Final, Inherited: hands})
 		}
 	}
+}
+
+// lookupsOf is about how many names finding what f needs will look up.
+func (s *selection) lookupsOf(f elfdeps.File) int {
+	info := elfTree{s.tree}.ELF(f.Final)
+	if info == nil {
+		return 0
+	}
+	const always = 16 // ld.so.conf, default directories, variants
+	return len(info.Needed) * (len(info.RPath) + len(info.RunPath) + len(f.Inherited) + always)
 }

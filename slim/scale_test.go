@@ -2,6 +2,7 @@ package slim
 
 import (
 	"archive/tar"
+	"errors"
 	"fmt"
 	"runtime"
 	"strings"
@@ -177,6 +178,19 @@ func TestScale(t *testing.T) {
 			}
 		})
 		scaled(t, tree, opened("/opt/d0/lib0.so"), Options{Granularity: GranularityFile}, limit)
+	})
+	t.Run("more look-ups of libraries than anybody needs", func(t *testing.T) {
+		needed, dirs := all(4000, "lib%d.so"), all(4000, "/d%d")
+		tree := manyFiles(t, v1.Config{}, func(file func(string, int64, []byte), link func(string, string)) {
+			for i := range 10 {
+				file(fmt.Sprintf("opt/f%d", i), 0o755, testelf.File{Class: 2, Machine: 62, Type: 3, Needed: needed, RPath: strings.Join(dirs, ":")}.Bytes())
+			}
+		})
+		start := time.Now()
+		_, err := Select(t.Context(), tree, opened(all(10, "/opt/f%d")...), Options{})
+		if took := time.Since(start); !errors.Is(err, layers.ErrLimit) || took > limit {
+			t.Errorf("after %v: %v", took, err)
+		}
 	})
 	t.Run("a passwd of many users", func(t *testing.T) {
 		tree := manyFiles(t, v1.Config{}, func(file func(string, int64, []byte), link func(string, string)) {

@@ -41,6 +41,9 @@ type selection struct {
 	elfSeen    map[[sha256.Size]byte]bool // files with what they inherit
 	elfLoaders map[string]int             // of a file, how often in elfSeen
 	needs      map[need]bool              // whether it was found, by any loader
+	lookups    int
+
+	err error // of a rule: ends the selection
 }
 
 // Select computes the closure of profile and options over the tree.
@@ -209,6 +212,9 @@ func (s *selection) visitAll(ctx context.Context, rs []rule) error {
 			if r.visit != nil {
 				r.visit(s, e)
 			}
+		}
+		if s.err != nil {
+			return s.err
 		}
 	}
 	return nil

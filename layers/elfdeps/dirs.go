@@ -2,7 +2,6 @@ package elfdeps
 
 import (
 	"path"
-	"slices"
 	"strings"
 )
 
@@ -51,6 +50,7 @@ func defaultDirs(i *Info) []string {
 // is depends on how the file was opened, so both readings are searched.
 func expand(dirs []string, f File, i *Info) []string {
 	var out []string
+	seen := map[string]bool{}
 	for _, d := range dirs {
 		origins := []string{path.Dir(f.Final)}
 		if strings.Contains(d, "ORIGIN") && f.Path != "" && path.Dir(f.Path) != origins[0] {
@@ -58,7 +58,8 @@ func expand(dirs []string, f File, i *Info) []string {
 		}
 		for _, o := range origins {
 			for _, e := range expandOne(d, o, i) {
-				if !slices.Contains(out, e) {
+				if !seen[e] {
+					seen[e] = true
 					out = append(out, e)
 				}
 			}

@@ -72,12 +72,13 @@ func (r *Resolver) Deps(f File, libraryPath []string) []Found {
 	if info.Interp != "" {
 		found = append(found, r.exact(info.Interp, "interp", f))
 	}
+	places := r.places(info, f, libraryPath)
 	for _, name := range info.Needed {
 		if strings.Contains(name, "/") {
 			found = append(found, r.exact(name, "path", f))
 			continue
 		}
-		found = append(found, r.search(name, info, f, libraryPath)...)
+		found = append(found, r.search(name, info, places)...)
 	}
 	return found
 }
@@ -152,9 +153,12 @@ func (r *Resolver) places(info *Info, f File, libraryPath []string) []place {
 
 // search returns the first fitting library called name and every CPU variant
 // of it in the directories up to there.
-func (r *Resolver) search(name string, info *Info, f File, libraryPath []string) []Found {
+func (r *Resolver) search(name string, info *Info, places []place) []Found {
 	var found []Found
-	for _, p := range r.places(info, f, libraryPath) {
+	for _, p := range places {
+		if len(r.list(p.dir)) == 0 {
+			continue // not there: what most directories come to
+		}
 		for _, sub := range r.variants(p.dir) {
 			if final, ok := r.fits(path.Join(p.dir, sub, name), info); ok {
 				found = append(found, Found{Name: name, Path: path.Join(p.dir, sub, name), Final: final, Via: "hwcaps"})

@@ -144,6 +144,26 @@ func TestKeepAndDrop(t *testing.T) {
 	})
 }
 
+// A link that is dropped does not bring what it leads to.
+func TestDroppedLinks(t *testing.T) {
+	image := "\n-- layer --\nfile app/main\nsymlink app/l -> /r/f\nfile r/f\n"
+	runRuleCases(t, []ruleCase{
+		{
+			name: "of an application", image: image, opened: "/app/main",
+			options: Options{Granularity: GranularityAuto, Drop: []string{"/app/l"}},
+			want:    "/app/main access",
+		},
+		{
+			name: "that a keep pattern names", image: image, opened: "/app/main",
+			options: Options{Keep: []string{"/app"}, Drop: []string{"/app/l"}},
+			want: `
+/app keep pattern:/app
+/app/main keep pattern:/app
+`,
+		},
+	})
+}
+
 func TestUnsafeDrop(t *testing.T) {
 	elf := glibc + program("app", "libc.so.6") + `
 file run.sh 0755 "#!/bin/sh\n"

@@ -3,6 +3,7 @@ package slim
 import (
 	"context"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -226,6 +227,7 @@ func (pl *planner) placeGenerated() error {
 		pl.written[g.Path] = g
 		pl.keep.reasons[g.Path] = append([]Reason{g.Reason}, pl.keep.reasons[g.Path]...)
 		pl.placeParents(g.Path)
+		pl.placeLinks(p, g.Path)
 	}
 	return nil
 }
@@ -233,11 +235,29 @@ func (pl *planner) placeGenerated() error {
 // realPath is p with the symlinks of its directory followed, as a process
 // would that writes to p.
 func (pl *planner) realPath(p string) string {
-	dir, name := p[:strings.LastIndexByte(p, '/')], p[strings.LastIndexByte(p, '/')+1:]
-	if r, err := pl.tree.Resolve(dir + "/."); err == nil && r.Entry.Type == layers.Directory {
-		return strings.TrimSuffix(r.Entry.Path, "/") + "/" + name
+	if r, ok := pl.dirOf(p); ok {
+		return path.Join(r.Entry.Path, path.Base(p))
 	}
 	return p
+}
+
+func (pl *planner) dirOf(p string) (layers.Resolution, bool) {
+	r, err := pl.tree.Resolve(parentOf(p))
+	return r, err == nil && r.Entry.Type == layers.Directory
+}
+
+// placeLinks keeps the symlinks on the way to p, by which others find what is
+// written at real.
+func (pl *planner) placeLinks(p, real string) {
+	r, ok := pl.dirOf(p)
+	if !ok {
+		return
+	}
+	for _, l := range r.Links {
+		if pl.keep.Add(l, Reason{Rule: "link", From: real}) {
+			pl.placeParents(l)
+		}
+	}
 }
 
 // placeParents keeps the directories above p, and makes those that the source

@@ -11,8 +11,11 @@ var ruleKeep = rule{name: "keep", seed: func(s *selection) {
 		if pattern, ok := s.user.keeps(e.Path, e.Type == layers.Directory); ok {
 			r := Reason{Rule: "keep", From: "pattern:" + pattern}
 			s.put(e, r)
-			if e.Type == layers.Symlink {
+			if e.Type == layers.Symlink && s.keep.Has(e.Path) {
 				s.add(e.Path, r)
+			}
+			if s.err != nil {
+				return
 			}
 		}
 	}

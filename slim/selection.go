@@ -43,7 +43,8 @@ type selection struct {
 	needs      map[need]bool              // whether it was found, by any loader
 	lookups    int
 
-	err error // of a rule: ends the selection
+	steps int   // of symlinks that were followed
+	err   error // of a rule: ends the selection
 }
 
 // Select computes the closure of profile and options over the tree.
@@ -123,7 +124,7 @@ func (s *selection) touch() {
 	s.touchedBy = map[string]*profile.Access{}
 	for i := range s.profile.Accesses {
 		a := &s.profile.Accesses[i]
-		if !a.Exists || mounted(a.Path) {
+		if !a.Exists || mounted(a.Path) || s.err != nil {
 			continue
 		}
 		if onlyLink(a) {
@@ -142,11 +143,29 @@ func (s *selection) touch() {
 }
 
 func (s *selection) touchResolved(r layers.Resolution, err error, a *profile.Access) {
+	s.follow(r.Links)
 	for _, l := range r.Links {
 		s.touched1(l, a)
 	}
 	if err == nil && r.Entry.Path != "/" {
 		s.touched1(r.Entry.Path, a)
+	}
+}
+
+// maxSteps bounds the components of all symlinks that are followed: half a
+// minute, and hundreds for each path of a large recording.
+const maxSteps = 500_000_000
+
+// follow counts what following these symlinks took. A hostile image has very
+// many that each lead through many more.
+func (s *selection) follow(links []string) {
+	for _, l := range links {
+		if e, ok := s.tree.Lookup(l); ok {
+			s.steps += 1 + strings.Count(e.Linkname, "/")
+		}
+	}
+	if s.steps > maxSteps && s.err == nil {
+		s.err = fmt.Errorf("following symlinks: %w: those of this image take over %d steps", layers.ErrLimit, maxSteps)
 	}
 }
 
@@ -176,6 +195,9 @@ func (s *selection) run(ctx context.Context, rs []rule) error {
 	for _, r := range rs {
 		if r.seed != nil {
 			r.seed(s)
+		}
+		if s.err != nil {
+			return s.err
 		}
 	}
 	for {
@@ -237,6 +259,7 @@ func (s *selection) addLink(p string, r Reason) bool {
 // addResolved keeps what was found before the links to it: a link may lead to
 // a directory above it, and each reason must come from what is kept already.
 func (s *selection) addResolved(res layers.Resolution, err error, r Reason) bool {
+	s.follow(res.Links)
 	found, byLink := err == nil && res.Entry != nil, r
 	if found {
 		s.put(res.Entry, r)
@@ -284,10 +307,14 @@ func (s *selection) addBelow(dir *layers.Entry, r Reason, skip func(*layers.Entr
 			continue
 		}
 		s.put(e, r)
-		if e.Type == layers.Symlink {
+		switch {
+		case s.err != nil:
+			return
+		case e.Type == layers.Directory:
+			s.addBelow(e, r, skip)
+		case e.Type == layers.Symlink && s.keep.Has(e.Path):
 			s.add(e.Path, Reason{Rule: "link", From: e.Path})
 		}
-		s.addBelow(e, r, skip)
 	}
 }
 

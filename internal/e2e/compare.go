@@ -195,3 +195,29 @@ func (c *comparison) listed(before, after map[string]node, generated map[string]
 		}
 	}
 }
+
+// wholesale are the rules that keep files which nothing shows to be needed;
+// the granularity "file" has no use for them.
+var wholesale = map[string]bool{"app-dir": true, "package": true, "keep": true}
+
+// checkExplained wants, at granularity file, a reason for every byte: an
+// access, a link, what an ELF file needs, a config field, a named group, or
+// what pare always keeps. At the others, application directories are whole.
+func checkExplained(p *slim.Plan) error {
+	var bytes int64
+	var paths []string
+	for _, e := range p.Entries {
+		explained := p.Options.Granularity != slim.GranularityFile
+		for _, r := range e.Reasons {
+			explained = explained || !wholesale[r.Rule]
+		}
+		if !explained {
+			bytes += e.Size
+			paths = append(paths, e.Path)
+		}
+	}
+	if len(p.Entries) == 0 || len(paths) > 0 {
+		return fmt.Errorf("%d of %d entries, %d bytes, are there without a need: %q", len(paths), len(p.Entries), bytes, paths)
+	}
+	return nil
+}

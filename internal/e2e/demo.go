@@ -66,7 +66,7 @@ func (b *bed) slimDemo(ctx context.Context, a *app, s *source, profile, dir stri
 	r := &slimmed{granularity: "slim", layout: filepath.Join(dir, "oci"), repo: s.repo}
 	began := time.Now()
 	plan := filepath.Join(dir, "plan.json")
-	out, err := b.runPare(ctx, nil, append(b.slimArgs(a, s.ociRef(), r.ociRef(), profile, "auto"), "--plan", plan)...)
+	out, err := b.runPare(ctx, append(b.slimArgs(a, s.ociRef(), r.ociRef(), profile, "auto"), "--plan", plan)...)
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +74,7 @@ func (b *bed) slimDemo(ctx context.Context, a *app, s *source, profile, dir stri
 	if r.digest, err = lastDigest(out); err != nil {
 		return nil, err
 	}
-	if _, err := b.runPare(ctx, nil, b.slimArgs(a, s.ociRef(), "docker-archive:"+filepath.Join(dir, "nginx-slim.tar")+":pare-demo/nginx:slim", profile, "auto")...); err != nil {
+	if _, err := b.runPare(ctx, b.slimArgs(a, s.ociRef(), "docker-archive:"+filepath.Join(dir, "nginx-slim.tar")+":pare-demo/nginx:slim", profile, "auto")...); err != nil {
 		return nil, err
 	}
 	if err := b.spread(ctx, r); err != nil {

@@ -93,6 +93,7 @@ func testResult(ctx context.Context, t *testing.T, b *bed, r *row, profile, befo
 			r.comparison = compare(before, after, result.plan)
 			return errors.Join(r.comparison.errs...)
 		}},
+		{"every byte is explained", func() error { return checkExplained(result.plan) }},
 		{"packages", func() error { return checkPackages(ctx, beforeRoot, afterRoot, before, after) }},
 		{"no secret", func() error {
 			secret, err := b.secret()

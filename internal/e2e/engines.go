@@ -164,7 +164,7 @@ func dialInside(ns, addr string) (net.Conn, error) {
 func (b *bed) checkDockerArchive(ctx context.Context, a *app, s *source, profile string, r *slimmed) (err error) {
 	file := filepath.Join(r.layout, "..", "image.tar")
 	tag := "pare-test/" + a.name + ":loaded"
-	if _, err := b.runPare(ctx, nil, b.slimArgs(a, s.ociRef(), "docker-archive:"+file+":"+tag, profile, r.granularity)...); err != nil {
+	if _, err := b.runPare(ctx, b.slimArgs(a, s.ociRef(), "docker-archive:"+file+":"+tag, profile, r.granularity)...); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.Remove(file)) }()

@@ -30,9 +30,10 @@ type slimmed struct {
 func (s *slimmed) ociRef() string      { return "oci:" + s.layout + ":" + s.granularity }
 func (s *slimmed) registryRef() string { return s.repo + "@" + s.digest.String() }
 
-// runPare runs the binary under test; out is what it wrote to stdout.
-func (b *bed) runPare(ctx context.Context, env []string, args ...string) (out string, err error) {
-	o, err := stdout(ctx, env, append([]string{b.pare}, args...)...)
+// runPare runs the binary under test, with a cache of this run; out is what it
+// wrote to stdout.
+func (b *bed) runPare(ctx context.Context, args ...string) (out string, err error) {
+	o, err := stdout(ctx, []string{"XDG_CACHE_HOME=" + filepath.Join(b.run, "cache")}, append([]string{b.pare}, args...)...)
 	return strings.TrimSpace(string(o)), err
 }
 
@@ -52,7 +53,7 @@ func (b *bed) importProfile(ctx context.Context, a *app, s *source, traces []str
 	if dir := config.Config.WorkingDir; dir != "" {
 		args = append(args, "--cwd", dir)
 	}
-	_, err = b.runPare(ctx, nil, append(args, traces...)...)
+	_, err = b.runPare(ctx, append(args, traces...)...)
 	return file, err
 }
 
@@ -70,7 +71,7 @@ func (b *bed) slim(ctx context.Context, a *app, s *source, profile, granularity 
 	}
 	began := time.Now()
 	plan := filepath.Join(dir, "plan.json")
-	out, err := b.runPare(ctx, nil, append(b.slimArgs(a, from, to, profile, granularity), "--plan", plan)...)
+	out, err := b.runPare(ctx, append(b.slimArgs(a, from, to, profile, granularity), "--plan", plan)...)
 	if err != nil {
 		return nil, err
 	}
@@ -131,7 +132,8 @@ func readPlan(file string) (*slim.Plan, error) {
 	return slim.ReadPlan(f)
 }
 
-// again slims once more under other circumstances, and wants the same digest.
+// again slims once more under other circumstances, with an empty cache, and
+// wants the same digest.
 func (b *bed) again(ctx context.Context, a *app, s *source, profile string, r *slimmed) error {
 	dir, err := b.scratch(filepath.Join("slim-"+a.name, r.granularity+"-again"))
 	if err != nil {

@@ -139,6 +139,19 @@ file t
 			options: Options{User: "5:5"},
 		},
 		{
+			name: "a path that was not there when the run made it keeps its directory",
+			image: `
+-- layer --
+dir var/app
+file t
+`,
+			profile: joined(opened("/t"), &profile.Profile{Accesses: []profile.Access{{Path: "/var/app/new", Kinds: []profile.Kind{profile.Create}}}}),
+			want: `
+/t access
+/var/app access
+`,
+		},
+		{
 			name: "the directory of a made file, behind a link and ..",
 			image: `
 -- layer --

@@ -271,6 +271,9 @@ func TestOptionsRefused(t *testing.T) {
 		{Options{Compression: "rar"}, `compression "rar"; known are gzip, zstd, none, estargz`},
 		{Options{SourceDateEpoch: &late}, "creation time"},
 	} {
+		if err := c.o.Check(); !errors.Is(err, ErrRules) || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("checked without an image, %+v: %v, want %q", c.o, err, c.want)
+		}
 		if _, err := Select(t.Context(), tree, opened("/a"), c.o); !errors.Is(err, ErrRules) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%+v: %v, want %q", c.o, err, c.want)
 		}

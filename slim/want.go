@@ -71,13 +71,17 @@ func stem(p string) string {
 // lead to any of them (sh to dash, awk to mawk).
 const smallProgram = 4 << 20
 
+// smallConfig bounds what is taken of /etc on suspicion: configuration of the
+// loader and of groups is in many places.
+const smallConfig = 16 << 10
+
 func (w *wanted) want(p string, h *layers.Header) bool {
 	dir, name := path.Split(p)
 	dir = path.Clean(dir)
 	switch {
 	case w.names[stem(name)], pkgdb.IsDatabase(p), slices.Contains(pkgdb.DistroFiles, p):
 		return true
-	case dir == "/etc" || dir == "/etc/ld.so.conf.d" || strings.HasPrefix(name, "ld-"):
+	case dir == "/etc" || below(dir, "/etc") && h.Size <= smallConfig || strings.HasPrefix(name, "ld-"):
 		return true
 	case path.Base(dir) == "bin" || path.Base(dir) == "sbin":
 		// python3 leads to python3.11, whatever its size

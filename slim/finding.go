@@ -24,14 +24,16 @@ const (
 	FindingLowPort         = "low-port"
 	FindingPackageDatabase = "package-database"
 	FindingSeveralUsers    = "several-users"
+	FindingSourceSBOM      = "source-sbom"
 	FindingUnreadable      = "unreadable-by-user"
 	FindingUnsafeDrop      = "unsafe-drop"
+	FindingUnsafeOwner     = "unsafe-owner"
 	FindingUnusedPattern   = "unused-pattern"
 )
 
 var findingNames = []string{
 	FindingCannotWrite, FindingLostEvents, FindingLowPort, FindingPackageDatabase,
-	FindingSeveralUsers, FindingUnreadable, FindingUnsafeDrop, FindingUnusedPattern,
+	FindingSeveralUsers, FindingSourceSBOM, FindingUnreadable, FindingUnsafeDrop, FindingUnsafeOwner, FindingUnusedPattern,
 }
 
 // Finding is something that a user has to know or decide.

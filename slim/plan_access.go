@@ -2,6 +2,7 @@ package slim
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/pare-image/pare/layers"
 	"github.com/pare-image/pare/slim/profile"
@@ -67,6 +68,9 @@ func (pl *planner) wanted(e *layers.Entry) (want uint32, needed bool) {
 		}
 		return want, want != 0 || pl.changed[e.Path]
 	case layers.Regular:
+	case layers.Symlink:
+		// It is followed: the way to it must be open.
+		return 0, a != nil || slices.ContainsFunc(pl.keep.Reasons(e.Path), func(r Reason) bool { return r.Rule == "link" || r.Rule == "config" })
 	default:
 		return 0, false
 	}
@@ -93,11 +97,11 @@ func (pl *planner) wanted(e *layers.Entry) (want uint32, needed bool) {
 // blocked returns the first entry on the way to e, or e itself, that the user
 // may not pass or use; false when there is none.
 func (pl *planner) blocked(e *layers.Entry, want uint32) (*layers.Entry, bool) {
-	for i := 1; i < len(e.Path); i++ {
+	for i := 0; i < len(e.Path); i++ {
 		if e.Path[i] != '/' {
 			continue
 		}
-		if dir, ok := pl.tree.Lookup(e.Path[:i]); ok && !pl.may(dir, permExec) {
+		if dir, ok := pl.tree.Lookup(e.Path[:max(1, i)]); ok && !pl.may(dir, permExec) {
 			return dir, true
 		}
 	}

@@ -43,11 +43,40 @@ func (pl *planner) own(p string) error {
 	}
 	r := Reason{Rule: "own", From: "option:own"}
 	for _, kept := range pl.keptPaths() {
-		if e, ok := pl.fromSource(kept); ok && below(kept, res.Entry.Path) {
+		if e, ok := pl.fromSource(kept); ok && below(kept, res.Entry.Path) && pl.maybeOwn(e, res.Entry.Path) {
 			pl.give(e, r)
 		}
 	}
 	return nil
+}
+
+// maybeOwn refuses what nobody means by a directory's name: a file that is also
+// known elsewhere, by a hard link.
+func (pl *planner) maybeOwn(e *layers.Entry, dir string) bool {
+	for _, p := range e.Paths() {
+		if pl.keep.Has(p) && !below(p, dir) {
+			return pl.unsafeOwner(e, "it is the same file as "+quoted(p)+", outside of "+quoted(dir))
+		}
+	}
+	return true
+}
+
+// unsafeOwner notes a change of owner that would give more than a file, and
+// says whether it is allowed.
+func (pl *planner) unsafeOwner(e *layers.Entry, why string) bool {
+	pl.finding(Finding{
+		Name: FindingUnsafeOwner, Severity: SeverityError, Path: e.Path,
+		Text: fmt.Sprintf("giving it to user %d:%d is not safe: %s", pl.plan.User.UID, pl.plan.User.GID, why),
+		Next: "name other paths with --own, or allow it with --allow " + FindingUnsafeOwner,
+	})
+	return slices.Contains(pl.options.Allow, FindingUnsafeOwner)
+}
+
+// privileged says that a file does more than its caller may: whoever owns it
+// can change what that is.
+func privileged(h layers.Header) bool {
+	_, capable := h.Xattrs["security.capability"]
+	return capable || h.Type == layers.Regular && h.Mode&0o6000 != 0
 }
 
 // writes are the entries that an access changed: a file that was written, a
@@ -123,7 +152,14 @@ func (pl *planner) isState(e *layers.Entry) bool {
 // belongs to many.
 func (pl *planner) inState(p string) bool {
 	in := func(dir string) bool { return pl.inDir(p, dir) }
-	return slices.ContainsFunc(pl.config.volumes, in) || p != "/var/lib" && slices.ContainsFunc(stateDirs, in)
+	return slices.ContainsFunc(pl.config.volumes, func(v string) bool { return path.Clean("/"+v) != "/" && in(v) }) ||
+		p != "/var/lib" && isStatePath(p) && slices.ContainsFunc(stateDirs, in)
+}
+
+// isStatePath says so of a path as the tree has it: a state directory that
+// leads elsewhere (/var/log to /etc) makes no state of what is there.
+func isStatePath(p string) bool {
+	return slices.ContainsFunc(stateDirs, func(d string) bool { return below(p, d) })
 }
 
 var stateDirs = []string{"/run", "/var/cache", "/var/lib", "/var/log", "/var/run", "/var/spool"}
@@ -146,7 +182,7 @@ func (pl *planner) holdsUnwritten(dir *layers.Entry) bool {
 			}
 			continue
 		}
-		if a := pl.touched(e.Path); e.Type == layers.Regular && (a == nil || !a.Has(profile.Write, profile.Create, profile.Rename, profile.Delete)) {
+		if a := pl.touched(e.Path); (e.Type == layers.Regular || e.Type == layers.Symlink) && (a == nil || !a.Has(profile.Write, profile.Create, profile.Rename, profile.Delete)) {
 			return true
 		}
 	}
@@ -157,6 +193,9 @@ func (pl *planner) holdsUnwritten(dir *layers.Entry) bool {
 func (pl *planner) give(e *layers.Entry, r Reason) {
 	u := pl.plan.User
 	if e.UID == u.UID && e.GID == u.GID {
+		return
+	}
+	if privileged(e.Header) && !pl.unsafeOwner(e, "it is setuid, setgid or has file capabilities") {
 		return
 	}
 	for _, p := range e.Paths() {

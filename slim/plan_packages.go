@@ -1,6 +1,8 @@
 package slim
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/pare-image/pare/layers"
@@ -18,6 +20,14 @@ func (pl *planner) decideDatabase() error {
 	for _, p := range pl.databases.Packages {
 		pl.plan.Packages = append(pl.plan.Packages, Package{Name: p.Name, Arch: p.Arch, Version: p.Version})
 	}
+	if u := pl.packages.Unlisted; len(u) > 0 {
+		pl.finding(Finding{
+			Name: FindingPackageDatabase, Severity: SeverityError,
+			Text: fmt.Sprintf("%d packages have no list of their files (%s first): what they own cannot be told, and scanners would no longer see them", len(u), u[0]),
+			Next: "keep /var/lib/dpkg/info (or the .md5sums of status.d) when the source is built, or, if scanners are told by other means, allow it with --allow " + FindingPackageDatabase,
+		})
+	}
+	pl.findSBOMs()
 	if u := pl.packages.Unsupported; len(u) > 0 {
 		pl.finding(Finding{
 			Name: FindingPackageDatabase, Severity: SeverityError, Path: u[0],
@@ -26,6 +36,25 @@ func (pl *planner) decideDatabase() error {
 		})
 	}
 	return nil
+}
+
+// findSBOMs names what describes the source and is left out: it would list what
+// is gone. Some distributors keep no other record of what they installed.
+func (pl *planner) findSBOMs() {
+	var left []string
+	for p, rule := range pl.excluded {
+		if rule == excludedSBOM && !pl.keep.Has(p) {
+			left = append(left, p)
+		}
+	}
+	if len(left) == 0 {
+		return
+	}
+	pl.finding(Finding{
+		Name: FindingSourceSBOM, Severity: SeverityWarning, Path: slices.Min(left),
+		Text: fmt.Sprintf("%d SBOM files of the source are left out, as they describe what it was", len(left)),
+		Next: "where scanners know software from such a file alone, --keep it",
+	})
 }
 
 func (pl *planner) databaseFile(f pkgdb.File) Generated {

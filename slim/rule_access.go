@@ -1,6 +1,7 @@
 package slim
 
 import (
+	"path"
 	"strings"
 
 	"github.com/pare-image/pare/slim/profile"
@@ -12,10 +13,14 @@ import (
 var ruleAccess = rule{name: "access", seed: func(s *selection) {
 	for i := range s.profile.Accesses {
 		a := &s.profile.Accesses[i]
+		r := Reason{Rule: "access", Note: note(a)}
 		if mounted(a.Path) {
+			// A name in /proc may lead to a file of the image.
+			if a.Exists && a.Resolved != "" && !mounted(a.Resolved) {
+				s.add(a.Resolved, r)
+			}
 			continue
 		}
-		r := Reason{Rule: "access", Note: note(a)}
 		if a.Exists && onlyLink(a) {
 			s.addLink(a.Path, r)
 		} else if a.Exists {
@@ -49,6 +54,7 @@ func onlyLink(a *profile.Access) bool {
 
 // mounted says that a path lies where runtimes mount file systems of the kernel.
 func mounted(p string) bool {
+	p = path.Clean(p)
 	for _, dir := range []string{"/proc", "/sys", "/dev"} {
 		if below(p, dir) {
 			return true

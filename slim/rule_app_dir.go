@@ -24,7 +24,7 @@ var ruleAppDir = rule{name: "app-dir", seed: func(s *selection) {
 		done[root] = true
 		s.addTree(root, Reason{Rule: "app-dir", From: p}, func(e *layers.Entry) bool {
 			_, owned := s.packages.Owner(e.Path)
-			return owned || e.Type == layers.Directory && slices.Contains(notApplication, e.Name())
+			return owned || e.Type == layers.Directory && slices.Contains(notApplication, e.Name()) || s.isCredential(e)
 		})
 	}
 }}
@@ -32,6 +32,24 @@ var ruleAppDir = rule{name: "app-dir", seed: func(s *selection) {
 // notApplication are directories of version control, which no program of an
 // application reads.
 var notApplication = []string{".git", ".hg", ".svn"}
+
+// credentials are names under which people's tools keep keys, passwords and
+// histories. What the workload did not touch of them has no place in an image.
+var credentials = []string{
+	".aws", ".azure", ".docker", ".git-credentials", ".gnupg", ".kube", ".netrc", ".npmrc", ".pgpass", ".pypirc", ".ssh", ".subversion",
+}
+
+// isCredential leaves such a file out, and marks an untouched .env as a risk.
+func (s *selection) isCredential(e *layers.Entry) bool {
+	name := e.Name()
+	if s.touchedUnder(e.Path) != "" {
+		return false
+	}
+	if name == ".env" || strings.HasPrefix(name, ".env.") {
+		s.risk("credential-file", e.Path, "kept with its directory, though the workload never read it; if it holds secrets, --drop it")
+	}
+	return slices.Contains(credentials, name) || strings.HasPrefix(name, ".") && strings.HasSuffix(name, "_history")
+}
 
 // isAppFile says that p is a regular file that no package owns.
 func (s *selection) isAppFile(p string) bool {

@@ -41,8 +41,8 @@ var ruleLdCache = rule{
 const ldCache = "/etc/ld.so.cache"
 
 func (s *selection) hasLdCache() bool {
-	_, err := s.tree.Resolve(ldCache)
-	return err == nil
+	r, err := s.tree.Resolve(ldCache)
+	return err == nil && r.Entry.Type == layers.Regular
 }
 
 // cacheEntries lists the kept libraries in the directories of ldconfig, in

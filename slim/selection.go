@@ -104,10 +104,13 @@ func (s *selection) exclude() {
 			continue
 		}
 		if _, asked := s.user.keeps(e.Path, false); !asked {
-			s.excluded[e.Path] = "source-sbom"
+			s.excluded[e.Path] = excludedSBOM
 		}
 	}
 }
+
+// excludedSBOM is the rule by which an SBOM of the source is left out.
+const excludedSBOM = "source-sbom"
 
 // isSBOM tells an SBOM by its name, as scanners do.
 func isSBOM(p string) bool {
@@ -124,10 +127,10 @@ func (s *selection) touch() {
 	s.touchedBy = map[string]*profile.Access{}
 	for i := range s.profile.Accesses {
 		a := &s.profile.Accesses[i]
-		if !a.Exists || mounted(a.Path) || s.err != nil {
+		if !a.Exists || s.err != nil {
 			continue
 		}
-		if onlyLink(a) {
+		if onlyLink(a) && !mounted(a.Path) {
 			r, err := s.tree.ResolveLink(a.Path)
 			s.touchResolved(r, err, a)
 			continue
@@ -353,8 +356,12 @@ func (s *selection) take(e *layers.Entry, r Reason) {
 // SBOM, or what only looks like one.
 func (s *selection) excludedEntry(e *layers.Entry, rule string, cause Reason) {
 	s.keep.dropped[e.Path] = rule
-	if rule == "source-sbom" && (cause.Rule == "access" || cause.Rule == "config") {
-		s.risk("source-sbom", e.Path, "the workload used this SBOM of the source, which is not carried over; if it must be, --keep it")
+	if rule == excludedSBOM && (cause.Rule == "access" || cause.Rule == "config") {
+		s.finding(Finding{
+			Name: FindingSourceSBOM, Severity: SeverityError, Path: e.Path,
+			Text: "the workload used this file, which by its name is an SBOM of the source and not carried over",
+			Next: "--keep it if the program needs it, or --allow " + FindingSourceSBOM,
+		})
 	}
 }
 
@@ -366,7 +373,7 @@ func (s *selection) droppedByUser(e *layers.Entry, cause Reason) {
 		return
 	}
 	switch cause.Rule {
-	case "elf", "script", "config", "access", "cpu-dispatch":
+	case "elf", "script", "config", "access", "cpu-dispatch", "distro-id":
 		s.keep.unsafe[e.Path] = cause
 	}
 }

@@ -3,6 +3,7 @@ package slim
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -54,17 +55,21 @@ func (s *selection) readAccounts() (accounts, error) {
 	for _, f := range colonLines(a.passwd, 7) {
 		uid, err1 := strconv.Atoi(f[2])
 		gid, err2 := strconv.Atoi(f[3])
-		if err1 == nil && err2 == nil {
+		if err1 == nil && err2 == nil && isID(uid) && isID(gid) {
 			a.users = append(a.users, account{name: f[0], id: uid, gid: gid, home: f[5]})
 		}
 	}
 	for _, f := range colonLines(a.group, 4) {
-		if gid, err := strconv.Atoi(f[2]); err == nil {
+		if gid, err := strconv.Atoi(f[2]); err == nil && isID(gid) {
 			a.groups = append(a.groups, account{name: f[0], id: gid, members: strings.Split(f[3], ",")})
 		}
 	}
 	return a, nil
 }
+
+// isID says whether runtimes take a number as a user or group: those of
+// runc are from 0 to 2147483647.
+func isID(n int) bool { return n >= 0 && n <= math.MaxInt32 }
 
 // readAccountFile gives nil for a file that is not there. One that cannot be
 // read is an error, or it would be replaced by one that lacks its users.
@@ -156,7 +161,7 @@ func (s *selection) droppedTo(a accounts) (User, bool) {
 	var to []profile.User
 	for _, u := range s.profile.Users {
 		switch last := len(to) - 1; {
-		case u.UID == 0:
+		case u.UID == 0, !isID(u.UID), !isID(u.GID):
 		case last < 0 || to[last].UID != u.UID:
 			to = append(to, u)
 		case to[last].GID == 0:
@@ -187,7 +192,7 @@ func parseUser(text string, a accounts, numeric bool) (User, error) {
 	uid, err := strconv.Atoi(user)
 	acc, known := find(a.users, func(x account) bool { return x.name == user || err == nil && x.id == uid })
 	switch {
-	case err == nil && uid >= 0 && uid <= 1<<31-1:
+	case err == nil && isID(uid):
 		u.UID = uid
 	case known && !numeric:
 		u.UID = acc.id
@@ -205,7 +210,7 @@ func parseUser(text string, a accounts, numeric bool) (User, error) {
 	gid, err := strconv.Atoi(group)
 	g, known := find(a.groups, func(x account) bool { return x.name == group })
 	switch {
-	case err == nil && gid >= 0 && gid <= 1<<31-1:
+	case err == nil && isID(gid):
 		u.GID = gid
 	case known && !numeric:
 		u.GID = g.id

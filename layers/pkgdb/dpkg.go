@@ -56,6 +56,9 @@ func (d *DB) readDpkg() error {
 		if err != nil {
 			return err
 		}
+		if list == nil {
+			d.Unlisted = append(d.Unlisted, p.ID())
+		}
 		p.list = splitLines(list)
 		d.ownList(p)
 	}
@@ -178,6 +181,9 @@ func (d *DB) readStatusD() error {
 		if err != nil {
 			return err
 		}
+		if sums == nil {
+			d.Unlisted = append(d.Unlisted, p.ID())
+		}
 		p.list = splitLines(sums)
 		for _, line := range p.list {
 			if _, name, ok := strings.Cut(line, "  "); ok {
@@ -212,7 +218,7 @@ func (d *DB) DatabasePaths() []string {
 				continue
 			}
 			out = append(out, e.Path)
-			if e.Type == layers.Symlink {
+			if e.Type == layers.Symlink && IsDatabase(e.Path) {
 				out = append(out, d.file(e.Path)...)
 			}
 		}

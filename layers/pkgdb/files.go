@@ -2,6 +2,7 @@ package pkgdb
 
 import (
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -12,7 +13,9 @@ func IsDatabase(p string) bool {
 		return false
 	}
 	switch path.Dir(p) {
-	case adminDir, statusDir:
+	case adminDir:
+		return slices.Contains([]string{"arch", "diversions", "status", "statoverride"}, path.Base(p))
+	case statusDir:
 		return true
 	}
 	return strings.HasSuffix(p, ".list") || strings.HasSuffix(p, ".md5sums") || p == infoDir+"/format"

@@ -54,6 +54,9 @@ type DB struct {
 	Format string
 	// Unsupported are the paths of databases that cannot be filtered yet.
 	Unsupported []string
+	// Unlisted are the installed packages, by ID, that have no list of their
+	// files: what they own cannot be told.
+	Unlisted []string
 
 	tree       *layers.Tree
 	packages   []*Package // by ID
@@ -71,7 +74,7 @@ type DB struct {
 func Read(t *layers.Tree) (*DB, error) {
 	d := &DB{tree: t, owners: map[string][]*Package{}, names: names{tree: t}}
 	for _, p := range unsupported {
-		if e, err := t.Resolve(p); err == nil && e.Entry.Type == layers.Regular {
+		if e, err := t.Resolve(p); err == nil && (e.Entry.Type == layers.Regular || e.Entry.Type == layers.Directory) {
 			d.Unsupported = append(d.Unsupported, p)
 		}
 	}
@@ -87,11 +90,13 @@ func Read(t *layers.Tree) (*DB, error) {
 	return d, nil
 }
 
-// unsupported are where apk and rpm keep their databases.
+// unsupported are where apk, rpm, opkg and pacman keep their databases.
 var unsupported = []string{
 	"/lib/apk/db/installed", "/usr/lib/apk/db/installed",
 	"/usr/lib/sysimage/rpm/Packages", "/usr/lib/sysimage/rpm/Packages.db", "/usr/lib/sysimage/rpm/rpmdb.sqlite",
 	"/var/lib/rpm/Packages", "/var/lib/rpm/Packages.db", "/var/lib/rpm/rpmdb.sqlite",
+	"/usr/lib/opkg/status", "/var/lib/opkg/status", "/var/lib/pacman/local",
+	"/var/lib/rpmmanifest/container-manifest-1", "/var/lib/rpmmanifest/container-manifest-2",
 }
 
 // Packages lists installed packages sorted by ID.

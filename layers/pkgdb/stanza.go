@@ -70,7 +70,10 @@ func parseStanza(raw []byte) (*Package, bool, error) {
 		}
 	}
 	status, has := f["status"]
-	return p, !has || strings.HasSuffix(status, " installed"), nil
+	// A package in any other state (unpacked, half-configured, with triggers
+	// to come) has files, and scanners count it.
+	gone := strings.HasSuffix(status, " not-installed") || strings.HasSuffix(status, " config-files")
+	return p, !has || !gone, nil
 }
 
 // notInNames says what neither a package's name nor an architecture holds

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strconv"
 	"unicode/utf8"
@@ -156,6 +157,11 @@ func (d *document) profile() (*Profile, error) {
 			return nil, fmt.Errorf("%w: access %d: %s: %v", ErrInvalid, i, strconv.Quote(a.Path), err)
 		}
 		p.Accesses = append(p.Accesses, a)
+	}
+	for _, u := range p.Users {
+		if u.UID < 0 || u.GID < 0 || u.UID > math.MaxInt32 || u.GID > math.MaxInt32 {
+			return nil, fmt.Errorf("%w: user %d:%d; numbers go from 0 to %d", ErrInvalid, u.UID, u.GID, math.MaxInt32)
+		}
 	}
 	for _, h := range p.Home {
 		if err := checkPath(h); err != nil {

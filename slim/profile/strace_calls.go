@@ -1,6 +1,7 @@
 package profile
 
 import (
+	"math"
 	"path"
 	"slices"
 	"strconv"
@@ -417,7 +418,7 @@ func (t *tracer) setIDs(e event, args []string, p *process) error {
 		i = min(1, len(args)-1)
 	}
 	id, err := strconv.Atoi(args[i])
-	if err != nil || id < 0 {
+	if err != nil || id < 0 || id > math.MaxInt32 {
 		return nil
 	}
 	if strings.Contains(e.call, "gid") {

@@ -23,6 +23,7 @@ file usr/lib/x86_64-linux-gnu/libnss_dns-2.31.so
 symlink usr/lib/x86_64-linux-gnu/libnss_dns.so.2 -> libnss_dns-2.31.so
 file usr/lib/x86_64-linux-gnu/libnss_myhostname.so.2
 file usr/lib/x86_64-linux-gnu/libnss_systemd.so.2
+file usr/lib/x86_64-linux-gnu/libnss_systemd-252.so
 file usr/lib/x86_64-linux-gnu/libnss_wins.so.2
 file usr/lib/x86_64-linux-gnu/libnss_compat.so.2
 symlink etc/ssl/certs/a.0 -> Authority.pem
@@ -44,6 +45,7 @@ file usr/share/zoneinfo/Europe/Berlin
 file usr/share/zoneinfo/UTC
 file usr/share/zoneinfo/posix/UTC
 file usr/share/zoneinfo/right/UTC
+file usr/share/zoneinfo/right/Europe/Berlin
 file usr/lib/locale/C.utf8/LC_CTYPE
 file usr/lib/locale/de_DE/LC_TIME
 file etc/default/locale
@@ -62,7 +64,7 @@ func TestGroups(t *testing.T) {
 	nss := []string{
 		"/etc/nsswitch.conf", "/etc/host.conf", "/etc/gai.conf", "/etc/services",
 		"/usr/lib/x86_64-linux-gnu/libnss_files.so.2", "/usr/lib/x86_64-linux-gnu/libnss_dns-2.31.so", "/usr/lib/x86_64-linux-gnu/libnss_dns.so.2",
-		"/usr/lib/x86_64-linux-gnu/libnss_myhostname.so.2", "/usr/lib/x86_64-linux-gnu/libnss_systemd.so.2",
+		"/usr/lib/x86_64-linux-gnu/libnss_myhostname.so.2", "/usr/lib/x86_64-linux-gnu/libnss_systemd.so.2", "/usr/lib/x86_64-linux-gnu/libnss_systemd-252.so",
 	}
 	ca := []string{
 		"/etc/ssl/certs/a.0", "/etc/ssl/certs/Authority.pem", "/etc/ssl/certs/ca-certificates.crt", "/etc/ca-certificates.conf",
@@ -136,7 +138,7 @@ func TestGroupsByName(t *testing.T) {
 // The leap second zones come only if one of them was used.
 func TestTimeZonesOfOtherKinds(t *testing.T) {
 	plan := planned(t, open(t, groupImage), opened("/usr/share/zoneinfo/right/UTC"), Options{Granularity: GranularityFile, User: "0:0"})
-	if got := groupFiles(plan)["tz"]; !slices.Contains(got, "/usr/share/zoneinfo/UTC") || slices.Contains(got, "/usr/share/zoneinfo/posix/UTC") {
+	if got := groupFiles(plan)["tz"]; !slices.Contains(got, "/usr/share/zoneinfo/UTC") || !slices.Contains(got, "/usr/share/zoneinfo/right/Europe/Berlin") || slices.Contains(got, "/usr/share/zoneinfo/posix/UTC") {
 		t.Errorf("tz: %v", got)
 	}
 }

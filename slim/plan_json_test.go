@@ -2,6 +2,7 @@ package slim
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -106,7 +107,9 @@ func TestHostilePlan(t *testing.T) {
 		{"a path not in the image", func(m map[string]any) { item(m, "entries", last)["path"] = "/zzz" }},
 		{"a path below a link", func(m map[string]any) { item(m, "entries", last)["path"] = "/out/passwd" }},
 		{"a path with a NUL", func(m map[string]any) { item(m, "entries", last)["path"] = "/zz\x00" }},
-		{"a path in text and in base64", func(m map[string]any) { item(m, "entries", last)["path_b64"] = "L2E=" }},
+		{"a path in text and in base64", func(m map[string]any) {
+			item(m, "entries", last)["path"], item(m, "entries", last)["path_b64"] = "/", base64.StdEncoding.EncodeToString([]byte(plan.Entries[last].Path[1:]))
+		}},
 		{"a path in no base64", func(m map[string]any) { item(m, "entries", last)["path_b64"] = "?" }},
 		{"another type", func(m map[string]any) { item(m, "entries", last)["type"] = "char" }},
 		{"entries out of order", func(m map[string]any) { l := m["entries"].([]any); l[1], l[2] = l[2], l[1] }},

@@ -229,7 +229,7 @@ func newIndexFile(old []byte, tag string, top v1.Descriptor) ([]byte, error) {
 			return nil, fmt.Errorf("parsing %s: %w", indexFile, err)
 		}
 	}
-	entries, err := withoutTag(entries, tag)
+	entries, err := without(entries, tag, top.Digest)
 	if err != nil {
 		return nil, err
 	}
@@ -246,15 +246,16 @@ func newIndexFile(old []byte, tag string, top v1.Descriptor) ([]byte, error) {
 	return json.Marshal(file) // sorted by key
 }
 
-// withoutTag leaves out the entries that tag names; "" names those without one.
-func withoutTag(entries []json.RawMessage, tag string) ([]json.RawMessage, error) {
+// without leaves out the entries that tag names. Entries without a tag are
+// other images, platforms, or what refers to one: of those, only digest's goes.
+func without(entries []json.RawMessage, tag string, digest v1.Hash) ([]json.RawMessage, error) {
 	out := []json.RawMessage{}
 	for _, e := range entries {
 		var d v1.Descriptor
 		if err := json.Unmarshal(e, &d); err != nil {
 			return nil, fmt.Errorf("parsing %s: %w", indexFile, err)
 		}
-		if d.Annotations[refName] != tag {
+		if d.Annotations[refName] != tag || tag == "" && d.Digest != digest {
 			out = append(out, e)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -118,19 +119,40 @@ func checkArchive(ctx context.Context, r Ref, o Options) error {
 		return fmt.Errorf("%w: %s exists and is no %s; remove it or name another (%v)", ErrDestination, path, r.Kind, err)
 	}
 	s.Close()
-	for _, t := range tags {
-		if t != r.Name {
-			return fmt.Errorf("%w: %s also holds %s, which would be lost; name another file", ErrDestination, path, strings.Join(quoteAll(tags), ", "))
+	for i, t := range tags {
+		if t != r.Name || t == "" && i > 0 {
+			return fmt.Errorf("%w: %s also holds %s, which would be lost; name another file", ErrDestination, path, strings.Join(namesOf(tags), ", "))
 		}
 	}
 	return checkParent(path)
 }
 
-// listTags lists the names in an archive.
+// namesOf is for people: quoted, and what has no name counted.
+func namesOf(tags []string) []string {
+	named := slices.DeleteFunc(slices.Clone(tags), func(t string) bool { return t == "" })
+	out := quoteAll(named)
+	switch n := len(tags) - len(named); n {
+	case 0:
+	case 1:
+		out = append(out, "an image without a name")
+	default:
+		out = append(out, fmt.Sprintf("%d images without a name", n))
+	}
+	return out
+}
+
+// listTags lists the names in an archive, and "" for each image without one.
 func listTags(f files, k Kind) ([]string, error) {
+	var tags []string
 	if k == DockerArchive {
 		images, err := readDockerManifest(f)
-		return dockerTags(images), err
+		tags = dockerTags(images)
+		for _, d := range images {
+			if len(d.RepoTags) == 0 {
+				tags = append(tags, "")
+			}
+		}
+		return tags, err
 	}
 	raw, err := readFile(f, indexFile, maxManifest)
 	if err != nil {
@@ -140,11 +162,8 @@ func listTags(f files, k Kind) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	var tags []string
 	for _, d := range idx.manifest.Manifests {
-		if t := d.Annotations[refName]; t != "" {
-			tags = append(tags, t)
-		}
+		tags = append(tags, d.Annotations[refName])
 	}
 	return tags, nil
 }

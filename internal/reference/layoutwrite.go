@@ -68,6 +68,9 @@ func writeLayout(ctx context.Context, r Ref, c *content) (Ref, error) {
 	}
 	if err != nil {
 		os.RemoveAll(tmp)
+		if errors.Is(err, fs.ErrExist) || errors.Is(err, syscall.ENOTEMPTY) { // another run was first
+			return at, addToLayout(ctx, abs, r.Name, c)
+		}
 		return Ref{}, err
 	}
 	atomicfile.SyncDir(filepath.Dir(abs))
@@ -92,12 +95,7 @@ func addToLayout(ctx context.Context, dir, tag string, c *content) (err error) {
 	if err := root.Mkdir(w.tmp, 0o700); err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			w.rollback()
-		}
-		err = errors.Join(err, root.RemoveAll(w.tmp))
-	}()
+	defer func() { err = errors.Join(err, root.RemoveAll(w.tmp)) }()
 	bs, err := c.blobs()
 	if err != nil {
 		return err
@@ -112,7 +110,11 @@ func addToLayout(ctx context.Context, dir, tag string, c *content) (err error) {
 		return err
 	}
 	defer unlock()
-	return w.publish(bs, tag, c)
+	if err := w.publish(ctx, bs, tag, c); err != nil {
+		w.rollback() // while nobody else can build on it
+		return err
+	}
+	return nil
 }
 
 // stage writes a blob into tmp, unless the layout has it, intact.
@@ -145,7 +147,7 @@ type discard struct{}
 func (discard) Write(p []byte) (int, error) { return len(p), nil }
 
 // publish moves the blobs to their place and then changes the index.
-func (w *layoutWriter) publish(bs []blob, tag string, c *content) error {
+func (w *layoutWriter) publish(ctx context.Context, bs []blob, tag string, c *content) error {
 	for _, d := range []string{blobsDir, sha256Dir} {
 		if err := w.root.Mkdir(d, 0o777); err == nil {
 			w.undo = append(w.undo, d)
@@ -154,11 +156,7 @@ func (w *layoutWriter) publish(bs []blob, tag string, c *content) error {
 		}
 	}
 	for _, b := range bs {
-		staged, final := path.Join(w.tmp, b.digest.Hex), path.Join(sha256Dir, b.digest.Hex)
-		if _, err := w.root.Stat(staged); err != nil {
-			continue // the layout had it
-		}
-		if err := w.move(staged, final); err != nil {
+		if err := w.place(ctx, b); err != nil {
 			return err
 		}
 	}
@@ -176,6 +174,21 @@ func (w *layoutWriter) publish(bs []blob, tag string, c *content) error {
 		return err
 	}
 	return w.replace(indexFile, index)
+}
+
+// place moves a staged blob. One that was not staged, since the layout had it,
+// may be gone by now: whoever had added it may have taken it back.
+func (w *layoutWriter) place(ctx context.Context, b blob) error {
+	staged, final := path.Join(w.tmp, b.digest.Hex), path.Join(sha256Dir, b.digest.Hex)
+	if _, err := w.root.Stat(staged); err != nil {
+		if info, err := w.root.Stat(final); err == nil && info.Size() == b.size {
+			return nil
+		}
+		if err := w.stage(ctx, b); err != nil {
+			return err
+		}
+	}
+	return w.move(staged, final)
 }
 
 // move renames, and remembers what was not there before.

@@ -120,7 +120,7 @@ func (a *app) plans(ctx context.Context, image string, sf *slimFlags, srcf *sour
 // planText is the plan for people.
 func planText(p *slim.Plan) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "plan for %s (%s)\n", p.Source.Digest, p.Source.Platform)
+	fmt.Fprintf(&b, "plan for %s (%s)\n", oneLine(p.Source.Digest), oneLine(p.Source.Platform))
 	b.WriteString(summary(p, []string{"", "source", "slim", ""}))
 	b.WriteString("\n\nlayers\n")
 	rows := [][]string{{"", "of source layer", "entries", "content", ""}}
@@ -135,18 +135,18 @@ func planText(p *slim.Plan) string {
 	b.WriteString("\n\nkept, by the first reason of each\n")
 	rows = [][]string{{"rule", "entries", "content", ""}}
 	for _, r := range p.Summary.ByRule {
-		rows = append(rows, []string{r.Rule, fmt.Sprint(r.Entries), size(r.Bytes), ""})
+		rows = append(rows, []string{oneLine(r.Rule), fmt.Sprint(r.Entries), size(r.Bytes), ""})
 	}
 	b.WriteString(columns(rows))
 	if len(p.Risks) > 0 {
 		b.WriteString("\n\nrisks: what a recording cannot prove\n")
 		rows = nil
 		for _, r := range p.Risks {
-			text := r.Text
+			text := oneLine(r.Text)
 			if r.Path != "" {
 				text = printable(r.Path) + ": " + text
 			}
-			rows = append(rows, []string{r.Name, text})
+			rows = append(rows, []string{oneLine(r.Name), text})
 		}
 		b.WriteString(columns(rows))
 	}

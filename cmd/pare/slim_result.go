@@ -96,7 +96,7 @@ func (a *app) tellLeftOut(left []leftOut) {
 		if platform == "" || platform == "unknown/unknown" {
 			platform = "a manifest"
 		}
-		a.term.note("left out: %s (%s): %s", platform, shortDigest(l.Digest), l.Reason)
+		a.term.note("left out: %s (%s): %s", oneLine(platform), shortDigest(l.Digest), oneLine(l.Reason))
 	}
 }
 

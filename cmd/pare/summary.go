@@ -40,7 +40,7 @@ func summary(p *slim.Plan, head []string, more ...[]string) string {
 			fmt.Fprintf(&b, "\n  %-10s %s", name, text)
 		}
 	}
-	line("runs as", fmt.Sprintf("%d:%d: %s", p.User.UID, p.User.GID, p.User.From))
+	line("runs as", fmt.Sprintf("%d:%d: %s", p.User.UID, p.User.GID, oneLine(p.User.From)))
 	line("kept by", ruleShares(s.ByRule))
 	line("dropped", ownerShares(s.DroppedByOwner))
 	line("owners", owners(p))
@@ -67,7 +67,7 @@ func half(n int) string {
 func ruleShares(all []slim.RuleShare) string {
 	var out []string
 	for _, r := range all[:min(shown, len(all))] {
-		out = append(out, r.Rule+" "+size(r.Bytes))
+		out = append(out, oneLine(r.Rule)+" "+size(r.Bytes))
 	}
 	return withRest(out, len(all))
 }
@@ -108,7 +108,7 @@ func owners(p *slim.Plan) string {
 func findings(all []slim.Finding) string {
 	var out []string
 	for _, f := range all {
-		text := f.Name
+		text := oneLine(f.Name)
 		if f.Severity == slim.SeverityError {
 			text += " (error)"
 		}
@@ -119,9 +119,9 @@ func findings(all []slim.Finding) string {
 		if f.Path != "" {
 			text += printable(f.Path) + ": "
 		}
-		text += f.Text
+		text += oneLine(f.Text)
 		if f.Next != "" {
-			text += "; " + f.Next
+			text += "; " + oneLine(f.Next)
 		}
 		out = append(out, text)
 	}
@@ -139,16 +139,16 @@ func risks(all []slim.Risk) string {
 		n[r.Name]++
 	}
 	for i, name := range names {
-		names[i] = fmt.Sprintf("%d %s", n[name], name)
+		names[i] = fmt.Sprintf("%d %s", n[name], oneLine(name))
 	}
 	return strings.Join(names, ", ")
 }
 
 // slimNext is what to do with the result.
 func slimNext(c slimCommand, at reference.Ref) string {
-	why := fmt.Sprintf("pare why %s -p %s PATH", c.image, strings.Join(c.slim.profiles, " -p "))
+	why := fmt.Sprintf("pare why %s -p %s PATH", oneLine(c.image), oneLine(strings.Join(c.slim.profiles, " -p ")))
 	if c.plan != "" {
-		why = fmt.Sprintf("pare why %s PATH", c.plan)
+		why = fmt.Sprintf("pare why %s PATH", oneLine(c.plan))
 	}
 	return fmt.Sprintf("  next       run the image's own tests against it; why a file is there, or is not: %s", why)
 }

@@ -148,6 +148,10 @@ func printable(s string) string {
 	return q
 }
 
+// oneLine is a text that may hold names from an image, a profile or a plan,
+// without the newlines by which it could pass for more than one.
+func oneLine(s string) string { return strings.ReplaceAll(escape(s), "\n", `\n`) }
+
 // size is a number of bytes for people.
 func size(n int64) string {
 	const units = "kMGTPE"

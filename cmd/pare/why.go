@@ -143,10 +143,10 @@ func whyText(x slim.Explanation) string {
 	}
 	about = append(about, size(x.Size))
 	if !x.Kept {
-		return fmt.Sprintf("%s: dropped: %s (%s)", x.Path, x.Dropped, strings.Join(about, ", "))
+		return fmt.Sprintf("%s: dropped: %s (%s)", oneLine(x.Path), oneLine(x.Dropped), strings.Join(about, ", "))
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: kept (%s)", x.Path, strings.Join(about, ", "))
+	fmt.Fprintf(&b, "%s: kept (%s)", oneLine(x.Path), strings.Join(about, ", "))
 	for i, s := range x.Chain {
 		fmt.Fprintf(&b, "\n  %s%s", strings.Repeat("  ", i), reasonText(s.Reason))
 	}
@@ -161,7 +161,7 @@ func whyText(x slim.Explanation) string {
 
 // reasonText is "elf, from /usr/sbin/nginx (needed)".
 func reasonText(r slim.Reason) string {
-	text := r.Rule
+	text := oneLine(r.Rule)
 	switch {
 	case r.From != "":
 		text += ", from " + printable(r.From)
@@ -169,7 +169,7 @@ func reasonText(r slim.Reason) string {
 		text += ", seen by the profile"
 	}
 	if r.Note != "" {
-		text += " (" + r.Note + ")"
+		text += " (" + oneLine(r.Note) + ")"
 	}
 	return text
 }

@@ -46,6 +46,9 @@ reads. Exit 3 when it has findings that forbid building.`,
 }
 
 func runPlan(ctx context.Context, a *app, c planCommand) error {
+	if err := refusePlanOver(c.output, &c.slim, &c.source, c.image, ""); err != nil {
+		return err
+	}
 	plans, left, err := a.plans(ctx, c.image, &c.slim, &c.source, &c.cache)
 	if err != nil {
 		return err

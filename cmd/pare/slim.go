@@ -31,9 +31,10 @@ libraries, interpreters, groups such as time zones), and writes the rest of the
 image to DEST: as a user without privilege, with a package database that lists
 exactly what is left. Same image, profile, options and pare: same digest.
 
-The result, a reference by digest, is printed on stdout. Nothing is written
+The result, a reference by digest, is printed on stdout. No image is written
 when the plan has findings that forbid building (exit 3): resolve them, or
-allow one by its name with --allow.
+allow one by its name with --allow. --plan FILE is written all the same, to be
+read.
 
 Of an index, every platform that has a profile is slimmed, and the result is an
 index again; --platform picks one, and its image is the result. DEST appears
@@ -63,6 +64,9 @@ func runSlim(ctx context.Context, a *app, c slimCommand) error {
 	}
 	dest, err := reference.Parse(c.output)
 	if err != nil {
+		return err
+	}
+	if err := refusePlanOver(c.plan, &c.slim, &c.source, c.image, c.output); err != nil {
 		return err
 	}
 	places, err := a.places(&c.source)

@@ -22,6 +22,8 @@ type cacheDocument struct {
 	envelope
 	layers.CacheInfo
 	Removed *layers.CacheInfo `json:"removed,omitempty"`
+	// Scratch counts the dead runs whose scratch space was removed.
+	Scratch int `json:"scratch,omitempty"`
 }
 
 func newCacheInfoCommand(a *app) *cobra.Command {
@@ -63,7 +65,8 @@ func newCachePruneCommand(a *app) *cobra.Command {
 		Short: "remove what was least recently used",
 		Long: `prune removes cached layers, least recently used first, until at most --max
 remains: by default all of them. It is safe while other runs use the cache, and
-costs no more than that layers are read again.`,
+costs no more than that layers are read again. Scratch space that killed runs
+left in the directory for temporary files goes too.`,
 		Example: "  pare cache prune --max 1GB",
 		Args:    none,
 		RunE:    func(*cobra.Command, []string) error { return runCachePrune(a, &f, keep, asJSON) },
@@ -76,6 +79,10 @@ costs no more than that layers are read again.`,
 
 func runCachePrune(a *app, f *cacheFlags, keep string, asJSON bool) error {
 	most, err := parseSize(keep)
+	if err != nil {
+		return err
+	}
+	scratch, err := pruneScratch()
 	if err != nil {
 		return err
 	}
@@ -93,7 +100,12 @@ func runCachePrune(a *app, f *cacheFlags, keep string, asJSON bool) error {
 		}
 	}
 	if asJSON {
-		return a.term.json(cacheDocument{envelope: newEnvelope("cache"), CacheInfo: left, Removed: &removed})
+		return a.term.json(cacheDocument{envelope: newEnvelope("cache"), CacheInfo: left, Removed: &removed, Scratch: scratch})
+	}
+	if scratch > 0 {
+		if err := a.term.result("removed the scratch space of %s", count(scratch, "dead run")); err != nil {
+			return err
+		}
 	}
 	return a.term.result("removed %s, %s; %s, %s left", count(removed.Entries, "layer"), size(removed.Bytes), count(left.Entries, "layer"), size(left.Bytes))
 }

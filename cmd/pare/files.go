@@ -57,12 +57,6 @@ func (a *app) writeResult(name string, write func(io.Writer) error) error {
 	return nil
 }
 
-// tempDir makes a directory for scratch files; remove takes it away.
-func tempDir() (dir string, remove func(), err error) {
-	dir, err = os.MkdirTemp("", "pare-*")
-	return dir, func() { os.RemoveAll(dir) }, err
-}
-
 func absolute(name string) string {
 	if abs, err := filepath.Abs(name); err == nil {
 		return abs

@@ -17,7 +17,7 @@ var ruleAccess = rule{name: "access", seed: func(s *selection) {
 		if mounted(a.Path) {
 			// A name in /proc may lead to a file of the image.
 			if a.Exists && a.Resolved != "" && !mounted(a.Resolved) {
-				s.add(a.Resolved, r)
+				s.addFiles(r, a.Resolved)
 			}
 			continue
 		}

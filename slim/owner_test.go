@@ -27,6 +27,8 @@ dir var/cache/app
 dir var/spool/app
 dir var/lib/app
 file var/lib/app/db 0600
+file var/lib/app/locked 0444
+dir var/cache/locked 0555
 dir var/lib/code
 file var/lib/code/main.py
 dir var/lib/code/data
@@ -88,6 +90,7 @@ func TestOwnership(t *testing.T) {
 		{name: "no code by another name of the same file", accesses: ps(opened("/usr/bin/tool"), accessed("/var/lib/app/db", write)), findings: "error cannot-write /var/lib/app/db\nerror unreadable-by-user /usr/bin/tool"},
 		{name: "a write that failed, or of something that is not there", accesses: ps(&profile.Profile{Accesses: []profile.Access{{Path: "/srv/data/x", Kinds: []profile.Kind{create}}}})},
 		{name: "a log that is the container's output", accesses: ps(accessed("/var/log/app/access.log", create, write))},
+		{name: "a mode that lets not even the owner write", accesses: ps(accessed("/var/lib/app/locked", write), accessed("/var/cache/locked/x", create)), findings: "error cannot-write /var/cache/locked\nerror cannot-write /var/lib/app/locked"},
 		{name: "what is mounted", accesses: ps(accessed("/proc/self/oom_score_adj", write), accessed("/dev/shm/x", create))},
 		{name: "asked for by name", own: []string{"/srv", "var/lib/app/"}, accesses: ps(accessed("/srv/data/x", create), opened("/var/lib/app/db")), given: `
 /srv own option:own

@@ -147,7 +147,7 @@ type planner struct {
 	databases *pkgdb.Filtered
 	owners    map[string]Ownership
 	changed   map[string]bool         // entries that the workload changed
-	refused   map[string]bool         // of them, those that the user cannot have
+	refused   map[*layers.Inode]bool  // of them, those that the user cannot have
 	placed    map[string]map[int]bool // kept path -> source layers whose output holds it
 	out       map[int]int             // source layer -> output layer
 }
@@ -167,7 +167,7 @@ func NewPlan(ctx context.Context, t *layers.Tree, p *profile.Profile, k *KeepSet
 	sel.keep = k.clone()
 	pl := &planner{
 		selection: &sel, written: map[string]Generated{}, owners: map[string]Ownership{},
-		changed: map[string]bool{}, refused: map[string]bool{},
+		changed: map[string]bool{}, refused: map[*layers.Inode]bool{},
 		created: creation(t.Config(), o),
 		plan: &Plan{
 			SchemaVersion: planVersion, Kind: planKind, Options: o, OptionsDigest: o.digest(),

@@ -42,8 +42,14 @@ func (pl *planner) own(p string) error {
 		return fmt.Errorf("%w: own %q: the image has no such path", ErrRules, p)
 	}
 	r := Reason{Rule: "own", From: "option:own"}
+	seen := map[*layers.Inode]bool{}
 	for _, kept := range pl.keptPaths() {
-		if e, ok := pl.fromSource(kept); ok && below(kept, res.Entry.Path) && pl.maybeOwn(e, res.Entry.Path) {
+		e, ok := pl.fromSource(kept)
+		if !ok || seen[e.Inode] || !below(kept, res.Entry.Path) {
+			continue
+		}
+		seen[e.Inode] = true
+		if pl.maybeOwn(e, res.Entry.Path) {
 			pl.give(e, r)
 		}
 	}
@@ -114,20 +120,32 @@ func (pl *planner) letWrite(e *layers.Entry, a *profile.Access) {
 		return
 	}
 	pl.changed[e.Path] = true
-	if pl.may(e, permWrite) || pl.refused[e.Path] {
+	if pl.may(e, permWrite) || pl.refused[e.Inode] {
 		return
 	}
-	if pl.isState(e) {
-		pl.give(e, Reason{Rule: "state", From: a.Path, Note: note(a)})
+	if pl.ownerMayWrite(e) && pl.isState(e) {
+		pl.refused[e.Inode] = !pl.give(e, Reason{Rule: "state", From: a.Path, Note: note(a)})
 		return
 	}
-	pl.refused[e.Path] = true
+	pl.refused[e.Inode] = true
+	remedy := "give it to the user with --own " + quoted(e.Path)
+	if !pl.ownerMayWrite(e) {
+		remedy = "let its owner write it when the source is built"
+	}
 	pl.finding(Finding{
 		Name: FindingCannotWrite, Severity: SeverityError, Path: e.Path,
 		Text: fmt.Sprintf("the workload changed %s (%s); user %d:%d cannot (%s, owner %d:%d)",
 			quoted(a.Path), note(a), pl.plan.User.UID, pl.plan.User.GID, octal(e.Mode), e.UID, e.GID),
-		Next: fmt.Sprintf("give it to the user with --own %s, mount a volume there, run as root with --user 0:0, or, if the program does without, --allow %s", quoted(e.Path), FindingCannotWrite),
+		Next: remedy + ", mount a volume there, run as root with --user 0:0, or, if the program does without, --allow " + FindingCannotWrite,
 	})
+}
+
+// ownerMayWrite says that the mode lets the owner write e: root needs no such
+// bit, and pare changes no mode.
+func (pl *planner) ownerMayWrite(e *layers.Entry) bool {
+	h := e.Header
+	h.UID, h.GID = pl.plan.User.UID, pl.plan.User.GID
+	return pl.plan.User.may(h, permWriteOf(e))
 }
 
 // isByteCode says that a write is a cache of compiled code beside its source:
@@ -189,14 +207,15 @@ func (pl *planner) holdsUnwritten(dir *layers.Entry) bool {
 	return false
 }
 
-// give makes the user the owner of e and of all its names.
-func (pl *planner) give(e *layers.Entry, r Reason) {
+// give makes the user the owner of e and of all its names, and says whether
+// it did.
+func (pl *planner) give(e *layers.Entry, r Reason) bool {
 	u := pl.plan.User
 	if e.UID == u.UID && e.GID == u.GID {
-		return
+		return true
 	}
 	if privileged(e.Header) && !pl.unsafeOwner(e, "it is setuid, setgid or has file capabilities") {
-		return
+		return false
 	}
 	for _, p := range e.Paths() {
 		if _, done := pl.owners[p]; done || !pl.keep.Has(p) {
@@ -204,6 +223,7 @@ func (pl *planner) give(e *layers.Entry, r Reason) {
 		}
 		pl.owners[p] = Ownership{Path: p, OldUID: e.UID, OldGID: e.GID, UID: u.UID, GID: u.GID, Reason: r}
 	}
+	return true
 }
 
 func (pl *planner) ownership() []Ownership {
@@ -232,10 +252,18 @@ const (
 // may says whether the user has all of want on e by owner, group and mode.
 // Access control lists are not looked at: none is taken to grant anything.
 func (pl *planner) may(e *layers.Entry, want uint32) bool {
-	if e.Type == layers.Directory && want&permWrite != 0 {
-		want |= permExec
+	if want&permWrite != 0 {
+		want |= permWriteOf(e)
 	}
 	return pl.plan.User.may(pl.owned(e.Path, e.Header), want)
+}
+
+// permWriteOf is what changing e takes.
+func permWriteOf(e *layers.Entry) uint32 {
+	if e.Type == layers.Directory {
+		return permWrite | permExec
+	}
+	return permWrite
 }
 
 // may is path_resolution(7), "Permissions". Supplementary groups do not count:

@@ -56,6 +56,12 @@ func (pl *planner) report() error {
 func (pl *planner) listDropped() {
 	s := &pl.plan.Summary
 	seen := map[*layers.Inode]bool{}
+	kept := map[*layers.Inode]bool{}
+	for p := range pl.keep.reasons {
+		if e, ok := pl.tree.Lookup(p); ok {
+			kept[e.Inode] = true
+		}
+	}
 	owners := map[string]*OwnerShare{}
 	for e := range pl.tree.All() {
 		if e.Path == "/" && e.Implied {
@@ -70,6 +76,9 @@ func (pl *planner) listDropped() {
 		s.SourceBytes += size
 		if pl.keep.Has(e.Path) {
 			continue
+		}
+		if kept[e.Inode] {
+			size = 0 // its content stays, by another name
 		}
 		d := Dropped{Path: e.Path, Type: e.Type.String(), Size: size, Rule: pl.keep.dropped[e.Path]}
 		if d.Rule == "" {

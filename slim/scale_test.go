@@ -207,6 +207,27 @@ func TestScale(t *testing.T) {
 			t.Errorf("user %+v", plan.User)
 		}
 	})
+	t.Run("100,000 names of one file, which is given away", func(t *testing.T) {
+		entries := []testimage.Entry{{Header: tar.Header{Typeflag: tar.TypeReg, Name: "var/lib/app/f", Mode: 0o644}}}
+		for i := range 100_000 {
+			entries = append(entries, testimage.Entry{Header: tar.Header{Typeflag: tar.TypeLink, Name: fmt.Sprintf("var/lib/app/d%d/l%d", i%500, i), Linkname: "var/lib/app/f"}})
+		}
+		l, err := testimage.Layer(entries, "none")
+		if err != nil {
+			t.Fatal(err)
+		}
+		img, err := testimage.Image(&v1.ConfigFile{OS: "linux", Architecture: "amd64"}, l)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := &profile.Profile{}
+		for i := range 20_000 {
+			p.Accesses = append(p.Accesses, profile.Access{Path: fmt.Sprintf("/var/lib/app/d%d/l%d", i%500, i), Exists: true, Kinds: []profile.Kind{profile.Write}})
+		}
+		tree := openImage(t, img)
+		scaled(t, tree, joined(p), Options{}, limit)
+		scaled(t, tree, joined(p), Options{Keep: []string{"/var"}, Own: []string{"/var"}}, limit)
+	})
 	t.Run("100,000 links to one application file", func(t *testing.T) {
 		tree := manyFiles(t, v1.Config{}, func(file func(string, int64, []byte), link func(string, string)) {
 			file("app/main", 0o755, nil)

@@ -348,8 +348,8 @@ func (t *tracer) close(_ event, args []string, p *process) error {
 }
 
 func (t *tracer) closeRange(_ event, args []string, p *process) error {
-	if len(args) < 2 {
-		return nil
+	if len(args) < 2 || len(args) > 2 && strings.Contains(args[2], "CLOSE_RANGE_CLOEXEC") {
+		return nil // they stay open until the next exec
 	}
 	from, _, ok := fdArg(args[0])
 	to, err := strconv.ParseInt(args[1], 0, 64)

@@ -57,6 +57,27 @@ func TestImportStraceShapes(t *testing.T) {
 `,
 			[]string{"/bin/app exec", "/srv chdir", "/srv/conf/a open", "/srv/d list,open,stat", "/srv/d/x stat"},
 		},
+		"descriptors that are copied, closed, or only will be at the next exec": {
+			`1 open("/d", O_RDONLY|O_DIRECTORY) = 4
+1 fchdir(4) = 0
+1 stat("a", 0x1) = 0
+1 dup2(4, 9) = 9
+1 close_range(3, 8, CLOSE_RANGE_CLOEXEC) = 0
+1 newfstatat(4, "b", 0x7f, 0) = 0
+1 close_range(3, 8, 0) = 0
+1 newfstatat(4, "c", 0x7f, 0) = -1 EBADF (Bad file descriptor)
+1 newfstatat(9, "e", 0x7f, 0) = 0
+1 fcntl(9, F_DUPFD_CLOEXEC, 20) = 20
+1 fcntl(9, F_GETFD) = 0
+1 newfstatat(20, "f", 0x7f, 0) = 0
+1 getdents(20, 0x55 /* 3 entries */, 32768) = 80
+1 close_range(3, 4294967295, CLOSE_RANGE_UNSHARE) = 0
+1 newfstatat(20, "g", 0x7f, 0) = -1 EBADF (Bad file descriptor)
+1 fchdir(77) = 0
+1 stat("lost", 0x1) = 0
+`,
+			[]string{"/bin/app exec", "/d chdir,list,open", "/d/a stat", "/d/b stat", "/d/e stat", "/d/f stat"},
+		},
 		"decorated": {
 			`1 openat(AT_FDCWD</w>, "a", O_RDONLY) = 3</real/a>
 1 readlinkat(5</dir>, "l", "t", 4096) = 1

@@ -72,9 +72,11 @@ func (c *container) create(ctx context.Context, args []string, image string) err
 	return nil
 }
 
-// engine runs a command of the container's engine.
+// engine runs a command of the container's engine; out is its stdout, because
+// engines give warnings on stderr.
 func (c *container) engine(ctx context.Context, args ...string) (out string, err error) {
-	return output(ctx, slices.Concat(c.cli, args)...)
+	b, err := stdout(ctx, nil, slices.Concat(c.cli, args)...)
+	return string(b), err
 }
 
 // mounts makes the directories behind app.volumes.
@@ -127,7 +129,7 @@ func (c *container) exec(ctx context.Context, argv ...string) (out string, code 
 }
 
 func (c *container) plainExec(ctx context.Context, argv []string) (out string, code int, err error) {
-	out, err = c.engine(ctx, append([]string{"exec", c.name}, argv...)...)
+	out, err = output(ctx, slices.Concat(c.cli, []string{"exec", c.name}, argv)...)
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) || ctx.Err() != nil || strings.HasPrefix(out, "Error response from daemon: ") {
 		return out, 0, err
@@ -228,7 +230,7 @@ func (c *container) one(ctx context.Context, k check) error {
 // stop ends the container with the image's StopSignal, as docker does, and
 // returns how it ended.
 func (c *container) stop(ctx context.Context) (code int, err error) {
-	if _, err := c.engine(ctx, "stop", "--time", "30", c.name); err != nil {
+	if _, err := c.engine(ctx, "stop", "-t", "30", c.name); err != nil {
 		return 0, err
 	}
 	return c.exit(ctx)

@@ -171,13 +171,13 @@ func (b *bed) checkDockerArchive(ctx context.Context, a *app, s *source, profile
 	if _, err := b.docker(ctx, "load", "--quiet", "--input", file); err != nil {
 		return err
 	}
-	id, err := b.docker(ctx, "image", "inspect", "--format", "{{.Id}}", tag)
+	id, err := stdout(ctx, nil, slices.Concat(b.dockerCLI, []string{"image", "inspect", "--format", "{{.Id}}", tag})...)
 	if err != nil {
 		return err
 	}
 	config, err := r.image.ConfigName()
-	if err == nil && strings.TrimSpace(id) != config.String() {
-		err = fmt.Errorf("docker has loaded %s, not %s", strings.TrimSpace(id), config)
+	if err == nil && strings.TrimSpace(string(id)) != config.String() {
+		err = fmt.Errorf("docker has loaded %s, not %s", id, config)
 	}
 	return err
 }

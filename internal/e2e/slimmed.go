@@ -168,7 +168,7 @@ func (c *container) checkUser(ctx context.Context, img v1.Image) error {
 	if c.app.ready == nil {
 		return nil // it has ended
 	}
-	out, err := c.bed.docker(ctx, "inspect", "--format", "{{.State.Pid}}", c.name)
+	out, err := c.engine(ctx, "inspect", "--format", "{{.State.Pid}}", c.name)
 	if err != nil {
 		return err
 	}

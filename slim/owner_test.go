@@ -98,6 +98,7 @@ func TestOwnership(t *testing.T) {
 /var/lib/app own option:own
 /var/lib/app/db own option:own
 `},
+		{name: "asked for by name and not kept", own: []string{"/pub"}, findings: "warning unused-pattern /pub"},
 		{name: "root owns what it owned", user: "0:0", own: []string{"/srv"}, accesses: ps(accessed("/srv/data/x", create), accessed("/var/log/app/app.log", write))},
 	} {
 		t.Run(c.name, func(t *testing.T) {

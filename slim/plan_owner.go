@@ -53,6 +53,12 @@ func (pl *planner) own(p string) error {
 			pl.give(e, r)
 		}
 	}
+	if len(seen) == 0 {
+		pl.finding(Finding{
+			Name: FindingUnusedPattern, Severity: SeverityWarning, Path: res.Entry.Path,
+			Text: "nothing of what is to be given to the user is kept", Next: "keep it with --keep, or remove it from --own",
+		})
+	}
 	return nil
 }
 

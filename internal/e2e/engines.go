@@ -53,7 +53,7 @@ func (b *bed) checkAccepted(ctx context.Context, r *slimmed) error {
 func (b *bed) podmanCLI() []string {
 	return []string{
 		"podman", "--root", filepath.Join(b.run, "podman"), "--runroot", filepath.Join(b.run, "podman-run"),
-		"--tmpdir", filepath.Join(b.run, "podman-tmp"), "--runtime", "runc", "--cgroup-manager", "cgroupfs", "--events-backend", "none",
+		"--tmpdir", filepath.Join(b.run, "podman-tmp"), "--runtime", "runc", "--cgroup-manager", "cgroupfs", "--events-backend", "none", "--log-level", "error",
 	}
 }
 

@@ -78,6 +78,7 @@ type tracer struct {
 	waiting   map[int][]event
 	held      int // events in waiting
 	running   bool
+	decoded   bool // --decode-pids: each clone's return will name its child
 
 	first, last float64 // time of the first exec and of the last line
 	argv        []string
@@ -112,8 +113,11 @@ func (t *tracer) event(e event) error {
 		return t.step(e, t.start)
 	}
 	p := t.processes[e.pid]
-	if p == nil {
+	if p == nil && !t.decoded {
 		p = t.adopt(e.pid)
+	}
+	if p == nil && e.exited {
+		return nil // a thread of the runtime: what ends has nothing to say
 	}
 	if p == nil {
 		if t.held == maxHeld {
@@ -196,7 +200,8 @@ func (t *tracer) expect(p *process) {
 // named uses a clone's return value when it is the number strace itself uses,
 // and lets the child's waiting events run.
 func (t *tracer) named(e event, p *process) error {
-	pid, ok := childPID(e.ret)
+	pid, certain, ok := childPID(e.ret)
+	t.decoded = t.decoded || certain
 	if !ok { // the call failed
 		t.forget(p)
 		return nil
@@ -205,7 +210,7 @@ func (t *tracer) named(e event, p *process) error {
 		return nil
 	}
 	events, waiting := t.waiting[pid]
-	if !waiting {
+	if !waiting && !certain {
 		return nil
 	}
 	t.forget(p)
@@ -230,13 +235,15 @@ func (t *tracer) forget(p *process) {
 }
 
 // childPID reads "123" or, with --decode-pids=pidns, "7 /* 123 in strace's PID NS */".
-func childPID(ret string) (int, bool) {
+// Only the latter is certain to be the number by which strace calls the child.
+func childPID(ret string) (pid int, certain, ok bool) {
 	num, rest, _ := strings.Cut(ret, " ")
-	if _, inner, ok := strings.Cut(rest, "/* "); ok {
+	if _, inner, is := strings.Cut(rest, "/* "); is {
 		num, _, _ = strings.Cut(inner, " ")
+		certain = true
 	}
 	pid, err := strconv.Atoi(num)
-	return pid, err == nil && pid > 0
+	return pid, certain, err == nil && pid > 0
 }
 
 // finish runs what still waits, as children of the first process.

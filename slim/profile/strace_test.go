@@ -293,3 +293,33 @@ func TestImportOfARealTrace(t *testing.T) {
 		})
 	}
 }
+
+// With --decode-pids=pidns each clone says which child is its own, whatever
+// the order in which parents and children come to be seen.
+func TestImportStraceDecodedParents(t *testing.T) {
+	const trace = `1 1.0 execve("/bin/app", ["app"], 0x1 /* 1 var */) = 0
+1 1.1 clone(child_stack=NULL, flags=SIGCHLD) = 2 /* 102 in strace's PID NS */
+102 1.2 chdir("/b") = 0
+1 1.3 chdir("/a") = 0
+1 1.4 clone(child_stack=NULL, flags=SIGCHLD <unfinished ...>
+102 1.5 clone(child_stack=NULL, flags=SIGCHLD <unfinished ...>
+103 1.6 openat(AT_FDCWD, "of-b", O_RDONLY) = 3
+104 1.7 openat(AT_FDCWD, "of-a", O_RDONLY) = 3
+102 1.8 <... clone resumed>) = 3 /* 103 in strace's PID NS */
+1 1.9 <... clone resumed>) = 4 /* 104 in strace's PID NS */
+`
+	p, report, err := ImportStrace(strings.NewReader(trace), StraceOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, a := range p.Accesses {
+		got = append(got, a.Path)
+	}
+	if d := cmp.Diff([]string{"/a", "/a/of-a", "/b", "/b/of-b", "/bin/app"}, got); d != "" {
+		t.Errorf("paths (-want +got):\n%s", d)
+	}
+	if len(report.Lossy) > 0 {
+		t.Errorf("called lossy: %q", report.Lossy)
+	}
+}

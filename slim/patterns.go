@@ -15,6 +15,7 @@ type pattern struct {
 	segments []string // "**" is any number of directories
 	negated  bool
 	dirOnly  bool
+	ending   string // with which the last component of a match must end
 }
 
 // patterns are the user's rules: what to keep, and what to drop whoever
@@ -94,7 +95,17 @@ func parsePattern(text string) (pattern, error) {
 			return p, fmt.Errorf("pattern %q: %w", text, err)
 		}
 	}
+	p.ending = literalEnding(p.segments[len(p.segments)-1])
 	return p, nil
+}
+
+// literalEnding is what follows the last "*" of a segment without other
+// special characters; "" where a match may end in anything.
+func literalEnding(segment string) string {
+	if strings.ContainsAny(segment, `?[\\`) {
+		return ""
+	}
+	return segment[strings.LastIndexByte(segment, '*')+1:]
 }
 
 // match says whether the path, given in components, is the pattern's.
@@ -102,10 +113,8 @@ func (p *pattern) match(parts []string, dir bool) bool {
 	if p.dirOnly && !dir {
 		return false
 	}
-	if final := p.segments[len(p.segments)-1]; final != "**" {
-		if ok, err := path.Match(final, parts[len(parts)-1]); err != nil || !ok {
-			return false // what most paths and patterns come to
-		}
+	if !strings.HasSuffix(parts[len(parts)-1], p.ending) {
+		return false // what most paths and patterns come to
 	}
 	return matchSegments(p.segments, parts)
 }

@@ -57,7 +57,7 @@ fuzz: ## every fuzz target for FUZZTIME (30s)
 # The log names the commit, so that a result is never taken for another's.
 oracle: ## STACKS (1000) random layer stacks compared with umoci; writes docs/oracle.log
 	@mkdir -p docs
-	@{ echo "commit $$(git describe --always --dirty --abbrev=40), $(STACKS) stacks"; \
+	@at=$$(git describe --always --dirty --abbrev=40); { echo "commit $$at, $(STACKS) stacks"; \
 		CI=true PARE_ORACLE_STACKS=$(STACKS) $(GO) test -count=1 -v -timeout 2h ./internal/oracle; \
 		echo "exit $$?"; } 2>&1 | tee docs/oracle.log
 	@tail -1 docs/oracle.log | grep -qx 'exit 0'

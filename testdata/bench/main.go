@@ -1,7 +1,7 @@
 // Command bench compares `pare slim` with `crane export` on one image in an
 // OCI layout, in interleaved pairs, and prints medians and ratios.
 //
-//	go run ./testdata/bench -pare bin/pare -image oci:DIR:TAG -profile P [-pairs 5]
+//	go run ./testdata/bench -pare bin/pare -image oci:DIR:TAG -profile NAME=FILE... [-pairs 5]
 //
 // `crane export` reads no OCI layouts, so this program does what it does
 // (mutate.Extract of the layout's image, written to a pipe that is read) in a
@@ -10,6 +10,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -25,16 +26,27 @@ import (
 )
 
 type options struct {
-	pare, image, profile, crane, registry, work string
-	pairs                                       int
+	pare, image, crane, registry, work string
+	profiles                           []workload
+	pairs                              int
 }
+
+// workload is a profile; how much it keeps decides what writing costs.
+type workload struct{ name, profile string }
 
 func main() {
 	var o options
 	child := flag.String("child", "", "internal: export or inflate the image")
 	flag.StringVar(&o.pare, "pare", "", "pare binary")
 	flag.StringVar(&o.image, "image", "", "oci:DIR:TAG")
-	flag.StringVar(&o.profile, "profile", "", "profile for slim")
+	flag.Func("profile", "NAME=FILE, a profile for slim; repeatable", func(v string) error {
+		name, file, ok := strings.Cut(v, "=")
+		if !ok {
+			return errors.New("want NAME=FILE")
+		}
+		o.profiles = append(o.profiles, workload{name, file})
+		return nil
+	})
 	flag.StringVar(&o.crane, "crane", "", "crane binary (optional)")
 	flag.StringVar(&o.registry, "registry", "", "HOST/REPO:TAG of the same image on a loopback registry (with -crane)")
 	flag.StringVar(&o.work, "work", "", "scratch directory")
@@ -66,7 +78,7 @@ type usage struct {
 }
 
 func run(o options) error {
-	if o.pairs < 5 || o.pare == "" || o.image == "" || o.profile == "" || o.work == "" {
+	if o.pairs < 5 || o.pare == "" || o.image == "" || len(o.profiles) == 0 || o.work == "" {
 		return errors.New("-pare, -image, -profile, -work and -pairs >= 5 are needed")
 	}
 	cs, err := contenders(o)
@@ -88,11 +100,32 @@ func run(o options) error {
 			if round == 0 {
 				continue // fills the page cache and pare's own
 			}
-			fmt.Printf("round %d  %-28s wall %7.3f s  cpu %7.3f s  rss %7.1f MB\n", round, c.name, u.wall, u.cpu, u.rss)
+			fmt.Printf("round %d  %-29s wall %7.3f s  cpu %7.3f s  rss %7.1f MB\n", round, c.name, u.wall, u.cpu, u.rss)
 			results[c.name] = append(results[c.name], u)
 		}
 	}
 	report(cs, results)
+	// Last, for what this process has grown to is counted as a child's peak.
+	return share(o)
+}
+
+// share prints how much of the image each profile keeps.
+func share(o options) error {
+	fmt.Println()
+	for _, w := range o.profiles {
+		raw, err := exec.Command(o.pare, "plan", o.image, "-p", w.profile, "--json", "--no-cache", "--progress", "quiet").Output()
+		if err != nil {
+			return fmt.Errorf("planning with %s: %w", w.profile, err)
+		}
+		var plan struct {
+			Summary struct{ KeptBytes, SourceBytes int64 }
+		}
+		if err := json.Unmarshal(raw, &plan); err != nil {
+			return err
+		}
+		s := plan.Summary
+		fmt.Printf("profile %s: keeps %.1f of %.1f MB, %.1f %%\n", w.name, float64(s.KeptBytes)/1e6, float64(s.SourceBytes)/1e6, 100*float64(s.KeptBytes)/float64(s.SourceBytes))
+	}
 	return nil
 }
 
@@ -102,10 +135,9 @@ func contenders(o options) ([]contender, error) {
 		return nil, err
 	}
 	out := filepath.Join(o.work, "out")
-	warm := filepath.Join(o.work, "cache-warm")
 	cold := filepath.Join(o.work, "cache-cold")
-	slim := func(src, cache string) []string {
-		return []string{o.pare, "slim", src, "-p", o.profile, "-o", "oci:" + out + ":slim", "--cache-dir", cache, "--progress", "quiet"}
+	slim := func(src, cache string, w workload) []string {
+		return []string{o.pare, "slim", src, "-p", w.profile, "-o", "oci:" + out + ":slim", "--cache-dir", cache, "--progress", "quiet"}
 	}
 	clean := func(dirs ...string) func() error {
 		return func() error {
@@ -119,15 +151,20 @@ func contenders(o options) ([]contender, error) {
 	}
 	cs := []contender{
 		{name: base, argv: []string{self, "-child", "export", "-image", o.image}},
-		{name: "pare slim, cold cache", argv: slim(o.image, cold), prep: clean(out, cold)},
-		{name: "pare slim, no cache", argv: append(slim(o.image, cold), "--no-cache"), prep: clean(out, cold)},
-		{name: "pare slim, warm cache", argv: slim(o.image, warm), prep: clean(out)},
 		{name: "inflate + hash alone", argv: []string{self, "-child", "inflate", "-image", o.image}},
 	}
-	if o.crane != "" && o.registry != "" {
+	for _, w := range o.profiles {
+		warm := filepath.Join(o.work, "cache-warm-"+w.name)
 		cs = append(cs,
-			contender{name: baseRegistry, argv: []string{o.crane, "export", "--insecure", o.registry, "-"}},
-			contender{name: "pare slim, registry, cold", argv: slim("docker://"+o.registry, cold), prep: clean(out, cold)})
+			contender{name: "slim " + w.name + ", cold cache", argv: slim(o.image, cold, w), prep: clean(out, cold)},
+			contender{name: "slim " + w.name + ", no cache", argv: append(slim(o.image, cold, w), "--no-cache"), prep: clean(out, cold)},
+			contender{name: "slim " + w.name + ", warm cache", argv: slim(o.image, warm, w), prep: clean(out)})
+	}
+	if o.crane != "" && o.registry != "" {
+		cs = append(cs, contender{name: baseRegistry, argv: []string{o.crane, "export", "--insecure", o.registry, "-"}})
+		for _, w := range o.profiles {
+			cs = append(cs, contender{name: "slim " + w.name + ", registry, cold", argv: slim("docker://"+o.registry, cold, w), prep: clean(out, cold)})
+		}
 	}
 	return cs, nil
 }
@@ -170,14 +207,14 @@ func measure(c contender) (usage, error) {
 
 func report(cs []contender, results map[string][]usage) {
 	fmt.Printf("\nmedians; ratios are the median of the per-round ratios to crane export in the same round\n")
-	fmt.Printf("%-28s %9s %9s %9s  %9s %9s\n", "", "wall s", "cpu s", "rss MB", "wall x", "cpu x")
+	fmt.Printf("%-29s %9s %9s %9s  %9s %9s\n", "", "wall s", "cpu s", "rss MB", "wall x", "cpu x")
 	for _, c := range cs {
 		us := results[c.name]
 		against := results[base]
 		if strings.Contains(c.name, "registry") {
 			against = results[baseRegistry]
 		}
-		fmt.Printf("%-28s %9.3f %9.3f %9.1f  %9.3f %9.3f\n", c.name,
+		fmt.Printf("%-29s %9.3f %9.3f %9.1f  %9.3f %9.3f\n", c.name,
 			median(us, func(i int) float64 { return us[i].wall }),
 			median(us, func(i int) float64 { return us[i].cpu }),
 			median(us, func(i int) float64 { return us[i].rss }),

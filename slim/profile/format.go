@@ -158,6 +158,11 @@ func (d *document) profile() (*Profile, error) {
 		}
 		p.Accesses = append(p.Accesses, a)
 	}
+	for _, s := range p.Sessions {
+		if err := s.check(); err != nil {
+			return nil, fmt.Errorf("%w: session %s: %v", ErrInvalid, strconv.Quote(s.ID), err)
+		}
+	}
 	for _, u := range p.Users {
 		if u.UID < 0 || u.GID < 0 || u.UID > math.MaxInt32 || u.GID > math.MaxInt32 {
 			return nil, fmt.Errorf("%w: user %d:%d; numbers go from 0 to %d", ErrInvalid, u.UID, u.GID, math.MaxInt32)

@@ -14,7 +14,6 @@ import (
 	"path"
 	"slices"
 	"strings"
-	"time"
 )
 
 // MediaType of a profile.
@@ -75,18 +74,6 @@ type Image struct {
 type User struct {
 	UID int `json:"uid"`
 	GID int `json:"gid"`
-}
-
-// Session is one recording.
-type Session struct {
-	// ID is "sha256:…" of what the session was read from, so that a union
-	// counts no session twice.
-	ID       string        `json:"id"`
-	Engine   string        `json:"engine"` // "strace", "paths"
-	Start    time.Time     `json:"start,omitzero"`
-	Duration time.Duration `json:"durationNs,omitempty"`
-	Argv     []string      `json:"argv,omitempty"` // first program's; quoted where not UTF-8
-	Lost     int64         `json:"lost,omitempty"` // events known to be missing
 }
 
 // Access is everything seen of one path.

@@ -29,6 +29,7 @@ const docsImage = `
 `
 
 const docsSetup = `
+elf pare-linux-amd64 amd64
 image app.img $REGISTRY/app:1.4
 image app.img oci:build:app
 exec pare profile import --format paths --image oci:build:app -o profile.json paths.txt
@@ -36,7 +37,7 @@ exec pare plan oci:build:app -p profile.json -o plan.json
 `
 
 // docsNames are what the documents' names for things mean here.
-var docsNames = strings.NewReplacer("registry.example", "$REGISTRY", " IMAGE", " $REGISTRY/app:1.4", " DEST", " oci:dest:slim")
+var docsNames = strings.NewReplacer("registry.example", "$REGISTRY", "pare instrument", "pare instrument --sensor pare-linux-amd64", " IMAGE", " $REGISTRY/app:1.4", " DEST", " oci:dest:slim")
 
 // Every pare command in the documents works as it stands there.
 func TestDocuments(t *testing.T) {
@@ -67,7 +68,7 @@ func TestDocuments(t *testing.T) {
 	}
 	testscript.Run(t, testscript.Params{
 		Dir: dir, WorkdirRoot: t.TempDir(), Setup: setup, RequireExplicitExec: true,
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"image": cmdImage},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"image": cmdImage, "elf": cmdELF},
 	})
 }
 

@@ -133,12 +133,23 @@ func (f *slimFlags) resolve(a *app) (slim.Options, error) {
 		}
 		o.Rules = string(b)
 	}
-	if text := a.env("SOURCE_DATE_EPOCH"); text != "" {
-		sec, err := strconv.ParseInt(text, 10, 64)
-		if err != nil || sec < 0 {
-			return o, usagef("SOURCE_DATE_EPOCH is %q; want seconds since 1970", text)
-		}
-		o.SourceDateEpoch = &sec
+	var err error
+	if o.SourceDateEpoch, err = a.sourceDateEpoch(); err != nil {
+		return o, err
 	}
 	return o, o.Check()
+}
+
+// sourceDateEpoch is the time, in seconds since 1970, that the environment
+// wants new images to have; nil when it says none.
+func (a *app) sourceDateEpoch() (*int64, error) {
+	text := a.env("SOURCE_DATE_EPOCH")
+	if text == "" {
+		return nil, nil
+	}
+	sec, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || sec < 0 {
+		return nil, usagef("SOURCE_DATE_EPOCH is %q; want seconds since 1970", text)
+	}
+	return &sec, nil
 }

@@ -61,7 +61,7 @@ stdout is the result and nothing else.
 		[]string{progressAuto, progressPlain, progressQuiet})
 	cmd.CompletionOptions.HiddenDefaultCmd = false
 	cmd.AddCommand(
-		newSlimCommand(a), newPlanCommand(a), newWhyCommand(a), newInspectCommand(a), newExportCommand(a),
+		newSlimCommand(a), newPlanCommand(a), newWhyCommand(a), newInstrumentCommand(a), newInspectCommand(a), newExportCommand(a),
 		newProfileCommand(a), newCacheCommand(a), newDoctorCommand(a), newVersionCommand(a))
 	return cmd
 }

@@ -61,13 +61,13 @@ func (s *selection) isAppFile(p string) bool {
 	return !owned
 }
 
-func (s *selection) appRoot(p string) string { return appRoot(p, s.config.workingDir) }
+func (s *selection) appRoot(p string) string { return AppRoot(p, s.config.workingDir) }
 
-// appRoot is the application directory that p is in: the working directory,
+// AppRoot is the application directory that p is in: the working directory,
 // else one level below the directories that are meant for applications, else
 // a top-level directory that the FHS does not know. "" when p is in none;
 // state (/var/lib) and the system's directories never are one.
-func appRoot(p, workingDir string) string {
+func AppRoot(p, workingDir string) string {
 	wd := path.Clean("/" + workingDir)
 	if below(p, wd) && mayBeApp(wd) {
 		return wd
@@ -97,5 +97,5 @@ func mayBeApp(dir string) bool {
 		return false
 	}
 	top := strings.Split(dir, "/")[1]
-	return !slices.Contains(fhs, top) || appRoot(dir+"/x", "/") != ""
+	return !slices.Contains(fhs, top) || AppRoot(dir+"/x", "/") != ""
 }

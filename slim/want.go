@@ -62,7 +62,7 @@ func (w *wanted) note(p string) {
 		return
 	}
 	w.names[stem(p)] = true
-	if app := appRoot(p, w.config.workingDir); app != "" && w.options.Granularity != GranularityFile {
+	if app := AppRoot(p, w.config.workingDir); app != "" && w.options.Granularity != GranularityFile {
 		w.apps[app] = true
 	}
 }
@@ -105,7 +105,7 @@ func (w *wanted) want(p string, h *layers.Header) bool {
 	case name == "copyright" && strings.HasPrefix(p, "/usr/share/doc/"):
 		return true
 	}
-	if app := appRoot(p, w.config.workingDir); app != "" && w.apps[app] {
+	if app := AppRoot(p, w.config.workingDir); app != "" && w.apps[app] {
 		return true
 	}
 	return slices.ContainsFunc(w.groups, func(g group) bool { return g.triggered(p) })

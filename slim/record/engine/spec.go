@@ -63,7 +63,7 @@ func NewSpec(img v1.Image, tree *layers.Tree, o SpecOptions) (Spec, error) {
 	if s.StopSignal, err = ParseSignal(c.StopSignal); err != nil {
 		return s, err
 	}
-	if s.Volumes, err = volumes(c.Volumes, o.Volumes); err != nil {
+	if s.Volumes, err = Volumes(c.Volumes, o.Volumes...); err != nil {
 		return s, err
 	}
 	return s, s.checkNUL()
@@ -96,9 +96,10 @@ func environment(image, user []string, home string) []string {
 	return out
 }
 
-// volumes are the directories of the config and of the user, sorted.
-func volumes(config map[string]struct{}, user []string) ([]string, error) {
-	all := slices.Clone(user)
+// Volumes are the directories of an image's config and further ones, clean
+// and sorted. The root cannot be one.
+func Volumes(config map[string]struct{}, more ...string) ([]string, error) {
+	all := slices.Clone(more)
 	for v := range config {
 		all = append(all, v)
 	}

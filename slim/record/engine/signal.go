@@ -15,9 +15,14 @@ var signals = map[string]int{
 	"PROF": 27, "WINCH": 28, "IO": 29, "POLL": 29, "PWR": 30, "SYS": 31,
 }
 
+// The signals that end a program, by Linux's numbers.
+const (
+	SIGKILL = 9
+	SIGTERM = 15
+)
+
 // The real-time signals that runtimes know: glibc keeps 32 and 33.
 const (
-	sigTerm  = 15
 	sigRTMin = 34
 	sigRTMax = 64
 )
@@ -26,7 +31,7 @@ const (
 // "SIGRTMIN+3"; "" is SIGTERM.
 func ParseSignal(text string) (int, error) {
 	if text == "" {
-		return sigTerm, nil
+		return SIGTERM, nil
 	}
 	name := strings.TrimPrefix(strings.ToUpper(text), "SIG")
 	n, err := strconv.Atoi(name)

@@ -13,8 +13,8 @@ import (
 // The empty descriptor (image-spec manifest.md): the config of an artifact
 // that has none.
 const (
-	emptyType types.MediaType = "application/vnd.oci.empty.v1+json"
-	emptyJSON                 = "{}"
+	emptyType = types.MediaType("application/vnd.oci.empty.v1+json")
+	emptyJSON = "{}"
 )
 
 // artifact is a manifest and its blobs, in memory.

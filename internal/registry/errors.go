@@ -73,6 +73,8 @@ func requestObject(req *http.Request) string {
 	case strings.HasPrefix(req.URL.Path, "/v2/") && strings.Contains(req.URL.Path, "/blobs/uploads/"):
 		repo, _, _ := strings.Cut(strings.TrimPrefix(req.URL.Path, "/v2/"), "/blobs/uploads/")
 		return "an upload to " + repo
+	case strings.HasPrefix(req.URL.Path, "/v2/") && strings.Contains(req.URL.Path, "/referrers/"):
+		return "what refers to " + strings.Replace(strings.TrimPrefix(req.URL.Path, "/v2/"), "/referrers/", "@", 1)
 	case strings.TrimSuffix(req.URL.Path, "/") == "/v2":
 		return "the first request"
 	}

@@ -24,7 +24,7 @@ type Source struct {
 // Get fetches the manifest that ref names. Configs and layers are fetched
 // when they are asked for; ctx holds for them too.
 func (c *Client) Get(ctx context.Context, ref name.Reference) (*Source, error) {
-	rt, err := c.connect(ctx, ref.Context())
+	rt, err := c.connect(ctx, ref.Context(), transport.PullScope)
 	if err != nil {
 		return nil, explainFor(ref.Context().RegistryStr(), err)
 	}
@@ -54,13 +54,13 @@ func (c *Client) Get(ctx context.Context, ref name.Reference) (*Source, error) {
 
 // connect asks the registry for its challenge and answers it. What comes back
 // is the type by which remote knows that this is done.
-func (c *Client) connect(ctx context.Context, repo name.Repository) (http.RoundTripper, error) {
+func (c *Client) connect(ctx context.Context, repo name.Repository, scope string) (http.RoundTripper, error) {
 	auth, err := authn.Resolve(ctx, c.opts.Keychain, repo)
 	if err != nil {
 		return nil, fmt.Errorf("reading credentials for %s: %w", repo.RegistryStr(), err)
 	}
 	res := &resume{timing: c.timing, next: &whole{timing: c.timing, next: c.sending()}}
-	rt, err := transport.NewWithContext(ctx, repo.Registry, auth, res, []string{repo.Scope(transport.PullScope)})
+	rt, err := transport.NewWithContext(ctx, repo.Registry, auth, res, []string{repo.Scope(scope)})
 	if err != nil {
 		return nil, fmt.Errorf("connecting to %s: %w", repo.RegistryStr(), err)
 	}

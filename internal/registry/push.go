@@ -21,14 +21,7 @@ const uploads = 4 // at a time
 // Push writes images, and idx over them when it is not nil, under ref. Blobs
 // go first, the manifest that ref names last: the tag moves when all is there.
 func (c *Client) Push(ctx context.Context, ref name.Reference, images []v1.Image, idx v1.ImageIndex) error {
-	auth, err := authn.Resolve(ctx, c.opts.Keychain, ref.Context())
-	if err != nil {
-		return fmt.Errorf("reading credentials for %s: %w", ref.Context().RegistryStr(), err)
-	}
-	p, err := remote.NewPusher(
-		remote.WithContext(ctx), remote.WithAuth(auth), remote.WithTransport(c.sending()), remote.WithJobs(uploads),
-		remote.WithRetryBackoff(remote.Backoff{Duration: c.timing.backoff, Factor: 2, Steps: c.timing.retries + 1}),
-		remote.WithRetryStatusCodes(), remote.WithRetryPredicate(pushAgain))
+	p, err := c.pusher(ctx, ref.Context())
 	if err != nil {
 		return err
 	}
@@ -45,6 +38,17 @@ func (c *Client) Push(ctx context.Context, ref name.Reference, images []v1.Image
 		return fmt.Errorf("pushing to %s: %w", ref.Context(), explainFor(ref.Context().RegistryStr(), err))
 	}
 	return nil
+}
+
+func (c *Client) pusher(ctx context.Context, repo name.Repository) (*remote.Pusher, error) {
+	auth, err := authn.Resolve(ctx, c.opts.Keychain, repo)
+	if err != nil {
+		return nil, fmt.Errorf("reading credentials for %s: %w", repo.RegistryStr(), err)
+	}
+	return remote.NewPusher(
+		remote.WithContext(ctx), remote.WithAuth(auth), remote.WithTransport(c.sending()), remote.WithJobs(uploads),
+		remote.WithRetryBackoff(remote.Backoff{Duration: c.timing.backoff, Factor: 2, Steps: c.timing.retries + 1}),
+		remote.WithRetryStatusCodes(), remote.WithRetryPredicate(pushAgain))
 }
 
 // pushBlobs uploads an image's layers and config; the errors name them.

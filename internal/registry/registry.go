@@ -62,12 +62,13 @@ type timing struct {
 	retryAfter time.Duration // at most so long when a registry names a time
 	stall      time.Duration // without a byte
 	answer     time.Duration // from the end of an upload to the answer
+	settle     time.Duration // after a write that others may overwrite
 	sleep      func(context.Context, time.Duration) error
 }
 
 var defaultTiming = timing{
 	retries: 4, backoff: time.Second, retryAfter: 60 * time.Second,
-	stall: 30 * time.Second, answer: 5 * time.Minute, sleep: sleep,
+	stall: 30 * time.Second, answer: 5 * time.Minute, settle: 300 * time.Millisecond, sleep: sleep,
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

@@ -1,0 +1,160 @@
+package docker
+
+import (
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/pare-image/pare/slim/record/engine"
+	"github.com/pare-image/pare/slim/record/sensor"
+)
+
+// Where the sensor is in a recorded container. The layer's own files hide
+// nothing of the image: no image has this directory.
+const (
+	sensorDir    = "/.pare"
+	sensorFile   = sensorDir + "/pare"
+	sensorConfig = sensorDir + "/config.json"
+	sensorOut    = sensorDir + "/out"
+)
+
+// creation is the body of ContainerCreate, as far as it is needed.
+type creation struct {
+	Image       string
+	Entrypoint  []string
+	Cmd         []string
+	Env         []string            `json:",omitempty"`
+	WorkingDir  string              `json:",omitempty"`
+	User        string              `json:",omitempty"`
+	Labels      map[string]string   `json:",omitempty"`
+	Volumes     map[string]struct{} `json:",omitempty"`
+	Healthcheck *healthcheck        `json:",omitempty"`
+	OpenStdin   bool                `json:",omitempty"`
+	HostConfig  hostConfig
+}
+
+type healthcheck struct{ Test []string }
+
+type hostConfig struct {
+	NetworkMode    string            `json:",omitempty"`
+	ReadonlyRootfs bool              `json:",omitempty"`
+	Tmpfs          map[string]string `json:",omitempty"`
+	CapAdd         []string          `json:",omitempty"`
+	CapDrop        []string          `json:",omitempty"`
+	SecurityOpt    []string          `json:",omitempty"`
+	Sysctls        map[string]string `json:",omitempty"`
+	GroupAdd       []string          `json:",omitempty"`
+	LogConfig      *logConfig        `json:",omitempty"`
+}
+
+type logConfig struct {
+	Type   string
+	Config map[string]string `json:",omitempty"`
+}
+
+// newCreation maps what is to be started to what the daemon is told. unset
+// are the image's variables; those that s does not have are taken away.
+func newCreation(s engine.Spec, image, network, owner string, imageEnv []string) creation {
+	c := creation{
+		Image:      image,
+		Entrypoint: s.Argv[:1], Cmd: s.Argv[1:],
+		Env:        environment(s.Env, imageEnv),
+		WorkingDir: s.Dir,
+		User:       fmt.Sprintf("%d:%d", s.User.UID, s.User.GID),
+		Labels:     map[string]string{ownerLabel: owner},
+		// The workload runs the image's own through Exec.
+		Healthcheck: &healthcheck{[]string{"NONE"}},
+		HostConfig: hostConfig{
+			NetworkMode: network,
+			// Whatever the daemon's default: logs must be readable, and end.
+			LogConfig: &logConfig{"json-file", map[string]string{"max-size": "256m", "max-file": "2"}},
+		},
+	}
+	for _, v := range s.Volumes {
+		if c.Volumes == nil {
+			c.Volumes = map[string]struct{}{}
+		}
+		c.Volumes[v] = struct{}{}
+	}
+	for _, g := range s.User.Groups {
+		if g != s.User.GID {
+			c.HostConfig.GroupAdd = append(c.HostConfig.GroupAdd, strconv.Itoa(g))
+		}
+	}
+	if s.Conditions != nil {
+		c.harden(s)
+	}
+	if s.Sensor != nil {
+		c.record(s)
+	}
+	return c
+}
+
+// environment is env, and by name alone what the image sets and env has not:
+// the daemon would add it otherwise. (A name without "=" removes it.)
+func environment(env, image []string) []string {
+	has := map[string]bool{}
+	for _, e := range env {
+		name, _, _ := strings.Cut(e, "=")
+		has[name] = true
+	}
+	out := slices.Clone(env)
+	for _, e := range image {
+		if name, _, _ := strings.Cut(e, "="); name != "" && !has[name] {
+			has[name] = true
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// harden sets the conditions that a slim image is meant for.
+func (c *creation) harden(s engine.Spec) {
+	h := &c.HostConfig
+	h.ReadonlyRootfs = s.Conditions.ReadOnlyRoot
+	h.CapDrop = []string{"ALL"}
+	h.CapAdd = slices.Clone(s.Conditions.Caps)
+	h.SecurityOpt = []string{"no-new-privileges"}
+	if s.Network != engine.Host { // the host's own are not for us to set
+		h.Sysctls = map[string]string{"net.ipv4.ip_unprivileged_port_start": "1024"}
+	}
+	for _, dir := range s.Conditions.Tmpfs {
+		if h.Tmpfs == nil {
+			h.Tmpfs = map[string]string{}
+		}
+		// As a Kubernetes emptyDir: writable for whoever the program
+		// becomes, and programs in it may run.
+		h.Tmpfs[path.Clean("/"+dir)] = fmt.Sprintf("rw,exec,nosuid,nodev,mode=1777,uid=%d,gid=%d", s.User.UID, s.User.GID)
+	}
+	maps.DeleteFunc(c.Volumes, func(v string, _ struct{}) bool { _, both := h.Tmpfs[path.Clean(v)]; return both })
+}
+
+// record has the sensor start the program; it is root and switches to the
+// user itself.
+func (c *creation) record(s engine.Spec) {
+	c.Entrypoint = []string{sensorFile, "sensor", sensorConfig}
+	c.Cmd = nil
+	c.User = "0:0"
+	c.HostConfig.GroupAdd = nil
+	for _, name := range append([]string{"SYS_PTRACE"}, s.Sensor.Caps...) {
+		name = strings.TrimPrefix(strings.ToUpper(name), "CAP_")
+		if !slices.Contains(c.HostConfig.CapAdd, name) {
+			c.HostConfig.CapAdd = append(c.HostConfig.CapAdd, name)
+		}
+	}
+}
+
+// sensorConfigOf is what the sensor reads. The environment is the one that
+// the daemon gives it: HOSTNAME comes from there.
+func sensorConfigOf(s engine.Spec) sensor.Config {
+	return sensor.Config{
+		Argv: s.Argv, Dir: s.Dir,
+		User:     &sensor.User{UID: s.User.UID, GID: s.User.GID, Groups: s.User.Groups},
+		Out:      sensorOut,
+		Syscalls: s.Sensor.Syscalls,
+		Engine:   "docker",
+	}
+}

@@ -1,0 +1,148 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/pare-image/pare/slim/profile"
+	"github.com/pare-image/pare/slim/record/engine"
+	"github.com/pare-image/pare/slim/record/probe"
+)
+
+// launch is one start of an image, from its first program to its last.
+type launch struct {
+	engine engine.Engine
+	spec   engine.Spec
+	ready  probe.ReadyOptions
+	asks   probe.Options
+	probes []profile.Probe
+	twice  bool          // to learn what is volatile
+	watch  time.Duration // how long a program that is asked nothing may run
+	grace  time.Duration // how long it may take to end after its stop signal
+}
+
+// outcome is what came of it.
+type outcome struct {
+	ready    string // how readiness was told
+	notReady error  // that it never was: nothing was asked then
+	answers  []profile.Probe
+	took     []time.Duration // of each answer
+	readyIn  time.Duration
+	itself   bool // it ended by itself
+	killed   bool // it did not end on its stop signal
+	exit     engine.ExitStatus
+	endedIn  time.Duration // after the stop signal
+	recorded []*profile.Profile
+	noRecord error
+}
+
+// run starts the image, asks, ends it and reads what was recorded. The error
+// is about the engine; what the image did is in the outcome.
+func (l *launch) run(ctx context.Context) (out *outcome, err error) {
+	c, err := l.engine.Start(ctx, l.spec)
+	if err != nil {
+		return nil, fmt.Errorf("starting with engine %s: %w", l.engine.Name(), err)
+	}
+	defer func() { err = errors.Join(err, c.Close()) }()
+	out = &outcome{}
+	began := time.Now()
+	out.ready, out.notReady = probe.WaitReady(ctx, c, l.ready)
+	out.readyIn = time.Since(began)
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if out.notReady == nil {
+		if err := l.ask(ctx, c, out); err != nil {
+			return nil, err
+		}
+	}
+	if len(l.probes) == 0 && out.notReady == nil {
+		if _, err := await(ctx, c, l.watch); err != nil {
+			return nil, err
+		}
+	}
+	if err := l.end(ctx, c, out); err != nil {
+		return nil, err
+	}
+	if l.spec.Sensor != nil {
+		out.recorded, out.noRecord = c.Recording(ctx)
+	}
+	return out, ctx.Err()
+}
+
+func (l *launch) ask(ctx context.Context, c engine.Container, out *outcome) error {
+	if l.twice {
+		var err error
+		out.answers, err = probe.AskTwice(ctx, c, l.probes, l.asks, nil)
+		out.took = make([]time.Duration, len(out.answers))
+		return err
+	}
+	for _, p := range l.probes {
+		began := time.Now()
+		p.Answer = probe.Ask(ctx, c, p, l.asks)
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		out.answers = append(out.answers, p)
+		out.took = append(out.took, time.Since(began))
+	}
+	return nil
+}
+
+// end stops the program as a runtime would, and waits for its end.
+func (l *launch) end(ctx context.Context, c engine.Container, out *outcome) error {
+	out.itself = over(c)
+	began := time.Now()
+	if !out.itself {
+		if err := l.stop(ctx, c, out); err != nil {
+			return err
+		}
+	}
+	out.endedIn, out.exit = time.Since(began), c.Exit()
+	return nil
+}
+
+func (l *launch) stop(ctx context.Context, c engine.Container, out *outcome) error {
+	if err := c.Signal(ctx, l.spec.StopSignal); err != nil && !over(c) {
+		return fmt.Errorf("stopping with %s: %w", engine.SignalName(l.spec.StopSignal), err)
+	}
+	if ended, err := await(ctx, c, l.grace); ended || err != nil {
+		return err
+	}
+	out.killed = true
+	if err := c.Signal(ctx, engine.SIGKILL); err != nil && !over(c) {
+		return fmt.Errorf("killing: %w", err)
+	}
+	if ended, err := await(ctx, c, killWait); err != nil || ended {
+		return err
+	}
+	return fmt.Errorf("the container did not end within %v of SIGKILL", killWait)
+}
+
+// killWait bounds the wait for the end of what was killed.
+const killWait = 10 * time.Second
+
+func over(c engine.Container) bool {
+	select {
+	case <-c.Done():
+		return true
+	default:
+		return false
+	}
+}
+
+// await waits for the end, at most d.
+func await(ctx context.Context, c engine.Container, d time.Duration) (ended bool, err error) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-c.Done():
+		return true, nil
+	case <-t.C:
+		return over(c), nil
+	case <-ctx.Done():
+		return false, context.Cause(ctx)
+	}
+}

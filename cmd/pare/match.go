@@ -1,10 +1,12 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
 
+	"github.com/pare-image/pare/internal/reference"
 	"github.com/pare-image/pare/slim"
 	"github.com/pare-image/pare/slim/profile"
 )
@@ -22,30 +24,45 @@ type leftOut struct {
 	Reason   string `json:"reason"`
 }
 
-// match reads profiles and gives each to the image that it was recorded on;
-// several of one image are merged. A profile of no image here is an error.
-func match(o *opened, files []string) ([]job, []leftOut, error) {
+// match gives each image the profile that it is to be slimmed by: of those in
+// files, or when there are none, of those attached to it.
+func (a *app) match(ctx context.Context, o *opened, files []string, places reference.Options) ([]job, []leftOut, error) {
 	if len(files) == 0 {
-		return nil, nil, usagef("-p is missing: what was the image seen to need?")
+		return a.matchAttached(ctx, o, places)
 	}
+	byImage, err := o.sortByImage(files)
+	if err != nil {
+		return nil, nil, err
+	}
+	return o.jobs(byImage, "no profile is of it; record it and give its profile with a further -p")
+}
+
+// sortByImage reads profiles and gives each to the image that it was recorded
+// on. A profile of no image here is an error.
+func (o *opened) sortByImage(files []string) ([][]*profile.Profile, error) {
 	byImage := make([][]*profile.Profile, len(o.images))
 	for _, name := range files {
 		p, err := readProfile(name)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		i, err := o.imageOf(p)
 		if err != nil {
-			return nil, nil, fmt.Errorf("%s: %w", printable(name), err)
+			return nil, fmt.Errorf("%s: %w", printable(name), err)
 		}
 		byImage[i] = append(byImage[i], p)
 	}
+	return byImage, nil
+}
+
+// jobs merges the profiles of each image; one without any is left out.
+func (o *opened) jobs(byImage [][]*profile.Profile, without string) ([]job, []leftOut, error) {
 	var jobs []job
 	var out []leftOut
 	for i := range o.images {
 		c := &o.images[i]
 		if len(byImage[i]) == 0 {
-			out = append(out, leftOut{c.id.Platform, c.desc.Digest.String(), "no profile is of it; record it and give its profile with a further -p"})
+			out = append(out, leftOut{c.id.Platform, c.desc.Digest.String(), without})
 			continue
 		}
 		p, err := profile.Union(byImage[i]...)

@@ -104,7 +104,7 @@ func (a *app) plans(ctx context.Context, image string, sf *slimFlags, srcf *sour
 		return nil, nil, err
 	}
 	defer src.Close()
-	jobs, left, err := match(src, sf.profiles)
+	jobs, left, err := a.match(ctx, src, sf.profiles, places)
 	if err != nil {
 		return nil, nil, err
 	}

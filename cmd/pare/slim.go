@@ -86,7 +86,7 @@ func runSlim(ctx context.Context, a *app, c slimCommand) error {
 		return err
 	}
 	defer src.Close()
-	jobs, left, err := match(src, c.slim.profiles)
+	jobs, left, err := a.match(ctx, src, c.slim.profiles, places)
 	if err != nil {
 		return err
 	}

@@ -146,7 +146,7 @@ func risks(all []slim.Risk) string {
 
 // slimNext is what to do with the result.
 func slimNext(c slimCommand, at reference.Ref) string {
-	why := fmt.Sprintf("pare why %s -p %s PATH", oneLine(c.image), oneLine(strings.Join(c.slim.profiles, " -p ")))
+	why := fmt.Sprintf("pare why %s PATH", oneLine(strings.Join(append([]string{c.image}, c.slim.profiles...), " -p ")))
 	if c.plan != "" {
 		why = fmt.Sprintf("pare why %s PATH", oneLine(c.plan))
 	}

@@ -127,14 +127,18 @@ func choose(idx *storedIndex, r Ref) (d v1.Descriptor, whole bool, err error) {
 		d, err = findDigest(idx, r.Digest)
 		return d, false, err
 	}
-	all := idx.manifest.Manifests
+	var all []v1.Descriptor
 	var tags []string
 	platforms := map[string]bool{}
-	for _, d := range all {
+	for _, d := range idx.manifest.Manifests {
 		tag := d.Annotations[refName]
 		if tag == r.Name && tag != "" {
 			return d, false, nil
 		}
+		if t := types.MediaType(d.ArtifactType); t != "" && !t.IsConfig() {
+			continue // something about an image, which does not make two of it
+		}
+		all = append(all, d)
 		if tag != "" {
 			tags = append(tags, tag)
 		}

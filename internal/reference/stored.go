@@ -83,6 +83,11 @@ func parseImage(s blobs, media types.MediaType, raw []byte) (v1.Image, error) {
 	if err := layers.CheckManifest(raw); err != nil {
 		return nil, err
 	}
+	return storedArtifact(s, media, raw)
+}
+
+// storedArtifact takes the manifest of anything.
+func storedArtifact(s blobs, media types.MediaType, raw []byte) (v1.Image, error) {
 	m, err := v1.ParseManifest(bytes.NewReader(raw))
 	if err != nil {
 		return nil, fmt.Errorf("parsing manifest: %w", err)

@@ -28,6 +28,8 @@ type container struct {
 	execs    int
 	// addrs are where ports are, when docker does not publish them.
 	addrs map[int]string
+	// remote, when not nil, is how it is reached instead of through docker.
+	remote *viaPare
 }
 
 // start runs image in docker as a does. A recorded one is under strace from
@@ -99,6 +101,9 @@ func (c *container) mounts() ([]string, error) {
 
 // addr is HOST:PORT at which the test reaches a container port.
 func (c *container) addr(port int) string {
+	if c.remote != nil {
+		return c.remote.addr(port)
+	}
 	if a := c.addrs[port]; a != "" {
 		return a
 	}
@@ -122,6 +127,9 @@ func (c *container) dir(volume string) string { return c.dirs[volume] }
 // stdout and stderr together; err says that it could not be run at all, which
 // a command that the image does not have is not: that is code 126 or 127.
 func (c *container) exec(ctx context.Context, argv ...string) (out string, code int, err error) {
+	if c.remote != nil {
+		return c.remote.exec(ctx, argv)
+	}
 	if c.recorded {
 		return c.recordedExec(ctx, argv)
 	}
@@ -139,6 +147,10 @@ func (c *container) plainExec(ctx context.Context, argv []string) (out string, c
 
 // logs is what the container has written so far.
 func (c *container) logs(ctx context.Context) (stdout, stderr string, err error) {
+	if c.remote != nil {
+		stdout, err = c.remote.logs()
+		return stdout, "", err
+	}
 	var o, e bytes.Buffer
 	argv := append(slices.Clone(c.cli), "logs", c.name)
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)

@@ -12,6 +12,9 @@ import (
 func TestMain(m *testing.M) {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Minute)
 	defer cancel()
+	if os.Getenv("PARE_E2E") == "check" {
+		end(checkRemote(ctx, os.Getenv("PARE_E2E_APP")))
+	}
 	var run func(context.Context, *bed) error
 	switch os.Getenv("PARE_E2E") {
 	case "demo":
@@ -25,8 +28,13 @@ func TestMain(m *testing.M) {
 	if err == nil {
 		err = run(ctx, b)
 	}
+	end(err)
+}
+
+func end(err error) {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "e2e:", err)
 		os.Exit(1)
 	}
+	os.Exit(0)
 }

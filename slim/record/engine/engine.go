@@ -31,6 +31,9 @@ type Spec struct {
 	User Credential
 	// Network is Loopback or Host.
 	Network Network
+	// DNS are the name servers in resolv.conf, and Hosts ("NAME:ADDRESS")
+	// further lines of /etc/hosts; without any, what the network has.
+	DNS, Hosts []string
 	// Sensor, when not nil, has everything recorded.
 	Sensor *SensorOptions
 	// Conditions, when not nil, are the hardened ones of pare verify; nil is

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"net"
 	"path"
 	"slices"
 	"strings"
@@ -31,6 +32,7 @@ type SpecOptions struct {
 	// Volumes are further directories that are to be writable.
 	Volumes    []string
 	Network    Network // "" is Loopback
+	DNS, Hosts []string
 	Sensor     *SensorOptions
 	Conditions *Conditions
 }
@@ -44,7 +46,7 @@ func NewSpec(img v1.Image, tree *layers.Tree, o SpecOptions) (Spec, error) {
 	s := Spec{
 		Image: img, Tree: tree,
 		Dir:     path.Join("/", c.WorkingDir),
-		Network: cmp.Or(o.Network, Loopback),
+		Network: cmp.Or(o.Network, Loopback), DNS: o.DNS, Hosts: o.Hosts,
 		Sensor:  o.Sensor, Conditions: o.Conditions,
 	}
 	args := c.Cmd
@@ -66,7 +68,7 @@ func NewSpec(img v1.Image, tree *layers.Tree, o SpecOptions) (Spec, error) {
 	if s.Volumes, err = Volumes(c.Volumes, o.Volumes...); err != nil {
 		return s, err
 	}
-	return s, s.checkNUL()
+	return s, errors.Join(s.checkNUL(), checkNetwork(s.DNS, s.Hosts))
 }
 
 // environment is the image's with the user's changes; a later value of a
@@ -117,6 +119,22 @@ func (s *Spec) checkNUL() error {
 	for _, text := range slices.Concat(s.Argv, s.Env, s.Volumes, []string{s.Dir}) {
 		if strings.ContainsRune(text, 0) {
 			return fmt.Errorf("the image's config has a NUL byte in %q", text)
+		}
+	}
+	return nil
+}
+
+// checkNetwork holds what goes into resolv.conf and hosts to its form.
+func checkNetwork(dns, hosts []string) error {
+	for _, d := range dns {
+		if net.ParseIP(d) == nil {
+			return fmt.Errorf("name server %q: want an IP address", d)
+		}
+	}
+	for _, h := range hosts {
+		name, address, _ := strings.Cut(h, ":")
+		if name == "" || strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r == '#' || r > '~' }) || net.ParseIP(address) == nil {
+			return fmt.Errorf("host %q: want NAME:ADDRESS", h)
 		}
 	}
 	return nil

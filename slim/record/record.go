@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -42,6 +43,9 @@ type Options struct {
 	// Dir is an empty directory of the caller's for the socket by which host
 	// commands run commands inside; "" is none.
 	Dir string
+	// Log gets what the image writes to stdout and stderr, as it comes; nil is
+	// nowhere.
+	Log io.Writer
 	// Tell gets lines about what goes on, for people; nil is nobody.
 	Tell func(line string)
 }
@@ -73,6 +77,10 @@ func Run(ctx context.Context, e engine.Engine, spec engine.Spec, image profile.I
 		return nil, fmt.Errorf("starting the image with engine %s: %w", e.Name(), err)
 	}
 	defer func() { err = errors.Join(err, c.Close()) }()
+	logged, err := o.follow(ctx, c)
+	if err != nil {
+		return nil, err
+	}
 	asked, err := o.ask(ctx, c)
 	if err != nil {
 		return nil, err
@@ -85,6 +93,9 @@ func Run(ctx context.Context, e engine.Engine, spec engine.Spec, image profile.I
 		return nil, err
 	}
 	if err := o.stop(ctx, c, spec.StopSignal, res); err != nil {
+		return nil, err
+	}
+	if err := logged(); err != nil {
 		return nil, err
 	}
 	res.Exit = c.Exit()
@@ -107,6 +118,29 @@ func (o *Options) ask(ctx context.Context, c engine.Container) (probe.Result, er
 		w.Options.Env = append(slices.Clone(w.Options.Env), s.Env())
 	}
 	return probe.Run(ctx, c, w)
+}
+
+// follow copies the log until the container ends; the function it returns
+// waits for that.
+func (o *Options) follow(ctx context.Context, c engine.Container) (func() error, error) {
+	if o.Log == nil {
+		return func() error { return nil }, nil
+	}
+	r, err := c.Logs(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("following the log: %w", err)
+	}
+	done := make(chan error, 1)
+	go func() {
+		_, err := io.Copy(o.Log, r)
+		done <- errors.Join(err, r.Close())
+	}()
+	return func() error {
+		if err := <-done; err != nil {
+			return fmt.Errorf("following the log: %w", err)
+		}
+		return nil
+	}, nil
 }
 
 func (o *Options) tell(line string) {

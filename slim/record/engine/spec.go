@@ -47,7 +47,7 @@ func NewSpec(img v1.Image, tree *layers.Tree, o SpecOptions) (Spec, error) {
 		Image: img, Tree: tree,
 		Dir:     path.Join("/", c.WorkingDir),
 		Network: cmp.Or(o.Network, Loopback), DNS: o.DNS, Hosts: o.Hosts,
-		Sensor:  o.Sensor, Conditions: o.Conditions,
+		Sensor: o.Sensor, Conditions: o.Conditions,
 	}
 	args := c.Cmd
 	if len(o.Args) > 0 {

@@ -1,0 +1,89 @@
+package builtin
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+
+	"golang.org/x/sys/unix"
+)
+
+// command runs a command inside, or of the host, with the three files given,
+// until it ends or the asker goes away.
+func (s *stage) command(conn *net.UnixConn, q request, files []*os.File) reply {
+	if len(files) != 3 {
+		return failed(errors.New("running a command: want three open files"))
+	}
+	var cmd *exec.Cmd
+	var err error
+	if q.Op == opHost {
+		cmd, err = s.startHost(q.Program, files)
+	} else {
+		cmd, err = s.startInside(q.Program, files)
+	}
+	if err != nil {
+		return failed(err)
+	}
+	closeAll(files)
+	go func() {
+		conn.Read(make([]byte, 1)) // nothing is ever sent: this is the end
+		cmd.Process.Kill()
+	}()
+	cmd.Wait()
+	return exitReply(cmd.ProcessState)
+}
+
+// startInside starts a command in the container's namespaces.
+func (s *stage) startInside(p program, files []*os.File) (*exec.Cmd, error) {
+	s.mu.Lock()
+	pidNS, mountNS := s.pidNS, s.mountNS
+	running := s.process != nil
+	s.mu.Unlock()
+	if !running {
+		return nil, fmt.Errorf("running %q inside: the container does not run", p.Argv)
+	}
+	ours, theirs, err := socketPair()
+	if err != nil {
+		return nil, err
+	}
+	defer ours.Close()
+	cmd := s.child(roleEnter, theirs, mountNS)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = files[0], files[1], files[2]
+	err = s.spawn.do(func() error { return startIn(pidNS, cmd) })
+	theirs.Close()
+	if err != nil {
+		return nil, fmt.Errorf("running %q inside: %w", p.Argv, err)
+	}
+	if err := converse(ours, p); err != nil {
+		cmd.Process.Kill()
+		cmd.Wait()
+		return nil, err
+	}
+	return cmd, nil
+}
+
+// startIn starts a process in another pid namespace; for the spawner.
+func startIn(pidNS *os.File, cmd *exec.Cmd) error {
+	own, err := os.Open("/proc/thread-self/ns/pid")
+	if err != nil {
+		return err
+	}
+	defer own.Close()
+	if err := unix.Setns(int(pidNS.Fd()), unix.CLONE_NEWPID); err != nil {
+		return fmt.Errorf("entering the pid namespace: %w", err)
+	}
+	err = cmd.Start()
+	return errors.Join(err, unix.Setns(int(own.Fd()), unix.CLONE_NEWPID))
+}
+
+// startHost starts a command of the host in the container's network.
+func (s *stage) startHost(p program, files []*os.File) (*exec.Cmd, error) {
+	cmd := &exec.Cmd{
+		Path: p.Argv[0], Args: p.Argv[1:], Env: p.Env, Dir: p.Dir,
+		Stdin: files[0], Stdout: files[1], Stderr: files[2],
+		SysProcAttr: &unix.SysProcAttr{Setsid: true, Pdeathsig: unix.SIGKILL},
+	}
+	return cmd, s.spawn.do(cmd.Start)
+}

@@ -1,0 +1,225 @@
+package builtin
+
+import (
+	"encoding/gob"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"runtime"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// stage is the process beside a container: in its user and network
+// namespaces, outside its pid and mount namespaces.
+type stage struct {
+	dir   string // the container's scratch directory
+	spawn *spawner
+	log   *os.File
+
+	mu      sync.Mutex
+	process *os.Process
+	pidNS   *os.File
+	mountNS *os.File
+	ended   chan struct{} // closed when the first program is gone
+}
+
+// stageMain serves until its creator closes the control socket or dies. Then
+// it ends the container and removes its directory.
+func stageMain(args []string) int {
+	control, err := fileConn(inherited(0))
+	if err != nil || len(args) != 1 {
+		return 1
+	}
+	inherited(1) // the lock of the directory, held while this process lives
+	s := &stage{dir: args[0], log: inherited(2), spawn: newSpawner()}
+	for {
+		files, err := receiveFiles(control)
+		if err != nil {
+			break
+		}
+		for _, f := range files {
+			go s.serve(f)
+		}
+	}
+	s.end()
+	if os.RemoveAll(s.dir) != nil {
+		return 1
+	}
+	return 0
+}
+
+func (s *stage) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.process == nil {
+		return
+	}
+	s.process.Kill()
+	<-s.ended
+	s.pidNS.Close()
+	s.mountNS.Close() // the last hold of all that is mounted
+}
+
+// serve answers one question.
+func (s *stage) serve(f *os.File) {
+	conn, err := fileConn(f)
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	files, err := receiveFiles(conn)
+	if err != nil {
+		return
+	}
+	defer closeAll(files)
+	var q request
+	if receive(conn, &q) != nil {
+		return
+	}
+	out := gob.NewEncoder(conn)
+	switch q.Op {
+	case opStart:
+		s.serveStart(q, out)
+	case opEnter, opHost:
+		out.Encode(s.command(conn, q, files))
+	case opDial:
+		s.dial(conn, q.Port)
+	case opListen:
+		out.Encode(listening())
+	case opSignal:
+		out.Encode(s.signal(q.Signal))
+	}
+}
+
+func (s *stage) serveStart(q request, out *gob.Encoder) {
+	if !q.First.HostNet {
+		if err := loopbackUp(); err != nil {
+			out.Encode(failed(err))
+			return
+		}
+	}
+	cmd, err := s.start(*q.First)
+	if err != nil {
+		out.Encode(failed(err))
+		return
+	}
+	began := time.Now()
+	out.Encode(reply{})
+	cmd.Wait()
+	r := exitReply(cmd.ProcessState)
+	r.After = time.Since(began)
+	close(s.ended)
+	out.Encode(r)
+}
+
+// start makes the container, up to the exec of its first program.
+func (s *stage) start(f first) (*exec.Cmd, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.process != nil {
+		return nil, errors.New("starting a container: there is one already")
+	}
+	ours, theirs, err := socketPair()
+	if err != nil {
+		return nil, err
+	}
+	defer ours.Close()
+	cmd := s.child(roleFirst, theirs)
+	cmd.Dir, cmd.Stdout, cmd.Stderr = s.dir, s.log, s.log
+	cmd.SysProcAttr.Cloneflags = unix.CLONE_NEWPID | unix.CLONE_NEWNS
+	err = s.spawn.do(cmd.Start)
+	theirs.Close()
+	s.log.Close()
+	if err != nil {
+		return nil, explain(err)
+	}
+	err = errors.Join(recordFirst(s.dir, cmd.Process.Pid), s.enterable(cmd.Process.Pid))
+	if err == nil {
+		err = converse(ours, f)
+	}
+	if err != nil {
+		cmd.Process.Kill()
+		cmd.Wait()
+		return nil, err
+	}
+	s.process, s.ended = cmd.Process, make(chan struct{})
+	return cmd, nil
+}
+
+// child describes a process of this program, in the stage's namespaces.
+func (s *stage) child(role string, files ...*os.File) *exec.Cmd {
+	return &exec.Cmd{
+		Path: "/proc/self/exe", Args: []string{"pare", role}, Env: []string{}, Dir: "/", ExtraFiles: files,
+		SysProcAttr: &unix.SysProcAttr{Setsid: true},
+	}
+}
+
+// converse tells a process on its way to exec what to do. It answers only if
+// it fails: exec closes the connection.
+func converse(c *net.UnixConn, what any) error {
+	if err := send(c, what); err != nil {
+		return fmt.Errorf("telling a process what to become: %w", err)
+	}
+	var r reply
+	if receive(c, &r) != nil {
+		return nil
+	}
+	return r.err()
+}
+
+// enterable keeps hold of the container's namespaces.
+func (s *stage) enterable(pid int) error {
+	var err error
+	if s.pidNS, err = os.Open(fmt.Sprintf("/proc/%d/ns/pid", pid)); err != nil {
+		return err
+	}
+	s.mountNS, err = os.Open(fmt.Sprintf("/proc/%d/ns/mnt", pid))
+	return err
+}
+
+func (s *stage) signal(sig int) reply {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.process == nil {
+		return failed(errors.New("sending a signal: nothing has been started"))
+	}
+	if err := s.process.Signal(unix.Signal(sig)); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return failed(fmt.Errorf("sending signal %d: %w", sig, err))
+	}
+	return reply{}
+}
+
+func exitReply(p *os.ProcessState) reply {
+	st, ok := p.Sys().(unix.WaitStatus)
+	if ok && st.Signaled() {
+		return reply{Code: 128 + int(st.Signal()), Signal: int(st.Signal())}
+	}
+	return reply{Code: p.ExitCode()}
+}
+
+// spawner starts all processes from one thread that never ends: a thread's
+// end is what PR_SET_PDEATHSIG takes for its parent's, and its pid namespace
+// for children (setns(2)) is its own.
+type spawner struct{ work chan func() }
+
+func newSpawner() *spawner {
+	s := &spawner{work: make(chan func())}
+	go func() {
+		runtime.LockOSThread()
+		for f := range s.work {
+			f()
+		}
+	}()
+	return s
+}
+
+func (s *spawner) do(f func() error) error {
+	done := make(chan error)
+	s.work <- func() { done <- f() }
+	return <-done
+}

@@ -14,7 +14,7 @@ import (
 // Bounds on the profiles attached to one image.
 const (
 	maxAttached      = 256
-	maxAttachedBytes = 512 << 20
+	maxAttachedBytes = 256 << 20
 )
 
 // errNotAttached says that an image has no profile beside it.

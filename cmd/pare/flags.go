@@ -94,7 +94,7 @@ type slimFlags struct {
 
 func (f *slimFlags) bind(cmd *cobra.Command) {
 	fl := cmd.Flags()
-	fl.StringArrayVarP(&f.profiles, "profile", "p", nil, "profile `FILE`; several are merged, or are for several platforms")
+	fl.StringArrayVarP(&f.profiles, "profile", "p", nil, "profile `FILE`; several are merged, or are for several platforms (default: those attached to the image)")
 	f.options.Granularity = slim.GranularityAuto
 	bindEnum(cmd, fl, &f.options.Granularity, "granularity", "application directories whole and OS packages by file (auto), all by file, or OS packages whole",
 		[]string{slim.GranularityAuto, slim.GranularityFile, slim.GranularityPackage})

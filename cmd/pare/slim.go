@@ -31,6 +31,9 @@ libraries, interpreters, groups such as time zones), and writes the rest of the
 image to DEST: as a user without privilege, with a package database that lists
 exactly what is left. Same image, profile, options and pare: same digest.
 
+Without -p, the profiles are those attached to IMAGE in its registry or OCI
+layout (pare profile push); which ones is said on stderr.
+
 The result, a reference by digest, is printed on stdout. No image is written
 when the plan has findings that forbid building (exit 3): resolve them, or
 allow one by its name with --allow. --plan FILE is written all the same, to be

@@ -51,6 +51,9 @@ func (o *outcome) end(stopSignal int) string {
 	case o.itself:
 		return "ended by itself with " + how
 	}
+	if o.exit.Signal == stopSignal {
+		return "was ended by " + name
+	}
 	return "ended on " + name + " with " + how
 }
 

@@ -108,7 +108,7 @@ func (r *Report) junitMissing() junitCase {
 	for i := range r.Missing {
 		b.WriteString(r.Missing[i].String() + "\n")
 	}
-	c.Failure = &junitFailure{Message: fmt.Sprintf("%d paths that were asked for are missing", len(r.Missing)), Text: b.String()}
+	c.Failure = &junitFailure{Message: fmt.Sprintf("missing, and asked for: %d", len(r.Missing)), Text: b.String()}
 	return c
 }
 

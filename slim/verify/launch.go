@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/pare-image/pare/slim/profile"
 	"github.com/pare-image/pare/slim/record/engine"
+	"github.com/pare-image/pare/slim/record/inside"
 	"github.com/pare-image/pare/slim/record/probe"
 )
 
@@ -21,6 +23,7 @@ type launch struct {
 	twice  bool          // to learn what is volatile
 	watch  time.Duration // how long a program that is asked nothing may run
 	grace  time.Duration // how long it may take to end after its stop signal
+	dir    string        // for the way inside; "" has none
 }
 
 // outcome is what came of it.
@@ -73,15 +76,24 @@ func (l *launch) run(ctx context.Context) (out *outcome, err error) {
 }
 
 func (l *launch) ask(ctx context.Context, c engine.Container, out *outcome) error {
+	asks := l.asks
+	if l.dir != "" {
+		s, err := inside.Serve(l.dir, c)
+		if err != nil {
+			return err
+		}
+		defer s.Close()
+		asks.Env = append(slices.Clone(asks.Env), s.Env())
+	}
 	if l.twice {
 		var err error
-		out.answers, err = probe.AskTwice(ctx, c, l.probes, l.asks, nil)
+		out.answers, err = probe.AskTwice(ctx, c, l.probes, asks, nil)
 		out.took = make([]time.Duration, len(out.answers))
 		return err
 	}
 	for _, p := range l.probes {
 		began := time.Now()
-		p.Answer = probe.Ask(ctx, c, p, l.asks)
+		p.Answer = probe.Ask(ctx, c, p, asks)
 		if err := ctx.Err(); err != nil {
 			return err
 		}

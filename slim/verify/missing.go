@@ -108,7 +108,7 @@ func candidates(spec engine.Spec) []string {
 		if !path.IsAbs(name) {
 			name = spec.Dir + "/" + name
 		}
-		return []string{name}
+		return []string{profilePath(name)}
 	}
 	var out []string
 	for _, e := range spec.Env {
@@ -117,7 +117,7 @@ func candidates(spec engine.Spec) []string {
 				if !path.IsAbs(dir) {
 					dir = spec.Dir + "/" + dir
 				}
-				out = append(out, dir+"/"+name)
+				out = append(out, profilePath(dir+"/"+name))
 			}
 		}
 	}

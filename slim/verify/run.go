@@ -36,14 +36,16 @@ type Options struct {
 	// fresh answers and its exit code to compare with.
 	RunSource bool
 	Overrides Overrides
-	// Args and Env are as in [engine.SpecOptions]; Args nil starts each
-	// command line of the recording.
-	Args []string
-	Env  []string
+	// Start is how both are started: Args, Env, Network, DNS, Hosts. Without
+	// Args, each command line of the recording is.
+	Start engine.SpecOptions
 	// Ready bounds each start (0: 2 min), Grace the time to end after the
 	// stop signal (0: 10 s, as docker has it).
 	Ready, Grace time.Duration
 	Probes       probe.Options
+	// Dir, which only its owner may enter, is where commands of the host find
+	// the way inside (package inside); "" has none.
+	Dir string
 	// Tell gets lines about what goes on, for people; nil is nobody.
 	Tell func(line string)
 }
@@ -82,7 +84,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		return nil, err
 	}
 	ws := workloads(o.Profile)
-	if o.Args != nil {
+	if o.Start.Args != nil {
 		for i := range ws {
 			ws[i].argv = nil // Args stand in their place
 		}
@@ -147,9 +149,11 @@ func (v *verifier) note(text string) {
 
 // spec says how one of the images is started.
 func (v *verifier) spec(s *Subject, w *workload) (engine.Spec, error) {
-	spec, err := engine.NewSpec(s.Image, s.Tree, engine.SpecOptions{Args: v.Args, Env: v.Env})
+	o := v.Start
+	spec, err := engine.NewSpec(s.Image, s.Tree, o)
 	if errors.Is(err, engine.ErrNoProgram) && len(w.argv) > 0 {
-		spec, err = engine.NewSpec(s.Image, s.Tree, engine.SpecOptions{Args: w.argv, Env: v.Env})
+		o.Args = w.argv
+		spec, err = engine.NewSpec(s.Image, s.Tree, o)
 	}
 	if err != nil {
 		return spec, fmt.Errorf("starting %s: %w", s.Name.Reference, err)
@@ -175,7 +179,7 @@ func texts(argv []string) []string {
 // launch prepares a start.
 func (v *verifier) launch(spec engine.Spec, w *workload) *launch {
 	l := &launch{
-		engine: v.Engine, spec: spec, asks: v.Probes, grace: v.Grace,
+		engine: v.Engine, spec: spec, asks: v.Probes, grace: v.Grace, dir: v.Dir,
 		watch: min(max(w.lasted, shortestWatch), longestWatch),
 		ready: probe.ReadyOptions{Ports: w.ports(), Timeout: v.Ready},
 	}

@@ -1,0 +1,207 @@
+package verify
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/pare-image/pare/slim/profile"
+	"github.com/pare-image/pare/slim/record/engine"
+)
+
+var update = flag.Bool("update", false, "rewrite golden files")
+
+// answer is what `cmd` printing text is reduced to.
+func answer(text string, code int, volatile ...string) profile.Probe {
+	return profile.Probe{Kind: profile.ProbeExec, Argv: []string{"ask"}, Answer: profile.Answer{
+		ExitCode: code, Digest: digestOf(text), Size: int64(len(text)), Volatile: volatile,
+	}}
+}
+
+func says(text string, code int) *scripted {
+	return &scripted{answers: map[string]engine.ExecResult{"ask": {ExitCode: code, Stdout: []byte(text)}}, exit: engine.ExitStatus{Code: 143, Signal: 15}}
+}
+
+func one(p *profile.Profile) []*profile.Profile { return []*profile.Profile{p} }
+
+// options of a verification of missingSlim, with one probe.
+func options(t *testing.T, q profile.Probe, next ...*scripted) (*scriptedEngine, Options) {
+	e := &scriptedEngine{next: next}
+	p := accesses(found("/usr/bin/app", profile.Exec))
+	p.Sessions = []profile.Session{{ID: "s", Engine: "builtin", Argv: []string{"/bin/app"}, Probes: []profile.Probe{q}}, {ID: "x", Engine: "builtin", Argv: []string{"ask"}}}
+	return e, Options{Engine: e, Slim: *subject(t, missingSlim), Profile: p, Grace: 50 * time.Millisecond}
+}
+
+func TestRun(t *testing.T) {
+	crash := &scripted{ended: true, exit: engine.ExitStatus{Code: 139, Signal: 11}}
+	for name, c := range map[string]struct {
+		probe                profile.Probe
+		source               *scripted
+		first, second        *scripted
+		start, ask, stop, re bool
+		text                 string // of some check that failed
+	}{
+		"the same":                   {probe: answer("yes", 0), first: says("yes", 0), second: says("yes", 0), start: true, ask: true, stop: true, re: true},
+		"another answer":             {probe: answer("yes", 0), first: says("no", 1), second: says("yes", 0), start: true, stop: true, re: true, text: "exit code: 0 became 1"},
+		"volatile":                   {probe: answer("yes", 0, "digest", "size"), first: says("no", 0), second: says("nay", 0), start: true, ask: true, stop: true, re: true},
+		"fresh answers":              {probe: answer("old", 0), source: says("yes", 0), first: says("yes", 0), second: says("yes", 0), start: true, ask: true, stop: true, re: true},
+		"ends otherwise than source": {probe: answer("yes", 0), source: quits(says("yes", 0), 0), first: says("yes", 0), second: says("yes", 0), start: true, ask: true, re: true, text: "the source ended on SIGTERM with exit code 0"},
+		"does not stop":              {probe: answer("yes", 0), first: stubborn(says("yes", 0)), second: stubborn(says("yes", 0)), start: true, ask: true, re: true, text: "did not end on SIGTERM in time and was killed"},
+		"crashes on restart":         {probe: answer("", 0), first: says("", 0), second: crash, start: true, ask: true, stop: true, text: "the first start was ended by SIGTERM"},
+		"another answer on restart":  {probe: answer("yes", 0), first: says("yes", 0), second: says("no", 0), start: true, ask: true, stop: true, text: "ask: content"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e, o := options(t, c.probe)
+			if c.source != nil {
+				o.Source, o.RunSource = subject(t, missingSource), true
+				e.next = append(e.next, c.source)
+			}
+			e.next = append(e.next, c.first, c.second)
+			r, err := Run(t.Context(), o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			w := r.Workloads[0]
+			got := []bool{w.Start.OK, w.Probes[0].OK, w.Stop.OK, w.Restart.OK}
+			if diff := cmp.Diff([]bool{c.start, c.ask, c.stop, c.re}, got); diff != "" {
+				t.Errorf("%s\n%+v", diff, w)
+			}
+			if all := w.Start.Text + strings.Join(w.Probes[0].Differences, "\n") + w.Stop.Text + w.Restart.Text; !strings.Contains(all, c.text) {
+				t.Errorf("%q is not in %q", c.text, all)
+			}
+			if r.OK() != (c.start && c.ask && c.stop && c.re) || len(r.Workloads) != 1 {
+				t.Errorf("verdict %s, %d workloads", r.Verdict, len(r.Workloads))
+			}
+			for i, c := range e.started {
+				if !c.closed {
+					t.Errorf("container %d is left", i)
+				}
+			}
+		})
+	}
+}
+
+func quits(c *scripted, code int) *scripted {
+	c.exit = engine.ExitStatus{Code: code}
+	return c
+}
+
+func stubborn(c *scripted) *scripted {
+	c.stubborn, c.exit = true, engine.ExitStatus{Code: 137, Signal: 9}
+	return c
+}
+
+// The slim image runs hardened and recorded, the source as it is.
+func TestRunSpecs(t *testing.T) {
+	e, o := options(t, answer("yes", 0), says("yes", 0), says("yes", 0), says("yes", 0))
+	o.Source, o.RunSource, o.Start.Env = subject(t, missingSource), true, []string{"A=1"}
+	o.Overrides = Overrides{Tmpfs: []string{"/tmp"}, Volumes: []string{"/v"}, Caps: []string{"KILL"}}
+	if _, err := Run(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	source, slim := e.specs[0], e.specs[1]
+	if source.Conditions != nil || source.Sensor != nil || source.Env[1] != "A=1" {
+		t.Errorf("source: %+v", source)
+	}
+	want := &engine.Conditions{ReadOnlyRoot: true, Tmpfs: []string{"/tmp"}, Caps: []string{"KILL"}}
+	if diff := cmp.Diff(want, slim.Conditions); diff != "" || slim.Sensor == nil || !cmp.Equal(slim.Volumes, []string{"/v"}) {
+		t.Errorf("slim: %s %v", diff, slim.Volumes)
+	}
+}
+
+// Without probes it says what was not verified; a program is judged by its end.
+func TestRunWithoutProbes(t *testing.T) {
+	for code, want := range map[int]string{0: OK, 3: Differs} {
+		ends := func() *scripted { return quits(&scripted{ended: true}, code) }
+		e, o := options(t, profile.Probe{}, ends(), ends())
+		o.Profile.Sessions[0].Probes = nil
+		r, err := Run(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Verdict != want || len(e.started) != 2 || !strings.Contains(strings.Join(r.NotVerified, "\n"), "answers: the profile has no probes") {
+			t.Errorf("exit code %d: %s, not verified: %q", code, r.Verdict, r.NotVerified)
+		}
+	}
+}
+
+// An image whose program was dropped is never started; what brings it back is known.
+func TestRunProgramMissing(t *testing.T) {
+	e, o := options(t, answer("yes", 0))
+	o.Slim, o.Source = *subject(t, "-- config --\n{\"Entrypoint\":[\"/bin/app\"]}\n-- layer --\ndir usr\n"), subject(t, missingSource)
+	r, err := Run(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(e.started) != 0 || r.OK() || len(r.Missing) != 1 || r.Missing[0].Path != "/bin/app" || r.Workloads[0].Probes[0].OK {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestRunSourceFails(t *testing.T) {
+	e, o := options(t, profile.Probe{Kind: profile.ProbeTCP, Port: 1}, &scripted{ended: true})
+	o.Source, o.RunSource = subject(t, missingSource), true
+	if _, err := Run(t.Context(), o); !errors.Is(err, ErrSource) || !e.started[0].closed {
+		t.Errorf("got %v", err)
+	}
+}
+
+// golden is a report in which everything is wrong that can be.
+func golden(t *testing.T) *Report {
+	first, second := says("no\x1b", 1), &scripted{ended: true, exit: engine.ExitStatus{Code: 1}}
+	first.recorded = one(accesses(notFound("/etc/alias/conf", profile.Open), notFound("/run/seed", profile.Stat), notFound("/etc/none", profile.Open)))
+	first.recorded[0].Sessions = []profile.Session{{ID: "r", Lost: 2}}
+	_, o := options(t, answer("yes", 0, "contentType"), first, second)
+	o.Source = subject(t, missingSource)
+	o.Profile.Accesses = accesses(found("/run/x", profile.Create), found("/usr/bin/x\xff", profile.Create)).Accesses
+	r, err := Run(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &r.Workloads[0]
+	w.Start.Took, w.Stop.Took, w.Restart.Took, w.Probes[0].Took = 1e9, 2e9, 3e9, 5e6 // a run's times are its own
+	return r
+}
+
+func TestGolden(t *testing.T) {
+	r := golden(t)
+	var js, junit bytes.Buffer
+	if err := errors.Join(r.Write(&js), r.WriteJUnit(&junit)); err != nil {
+		t.Fatal(err)
+	}
+	for name, got := range map[string]string{"report.json": js.String(), "junit.xml": junit.String()} {
+		file := filepath.Join("testdata", name)
+		if *update {
+			if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(string(want), got); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+	var suites struct {
+		Suites []struct {
+			Tests    int `xml:"tests,attr"`
+			Failures int `xml:"failures,attr"`
+			Cases    []struct {
+				Failure *struct{} `xml:"failure"`
+			} `xml:"testcase"`
+		} `xml:"testsuite"`
+	}
+	if err := xml.Unmarshal(junit.Bytes(), &suites); err != nil || len(suites.Suites) != 2 || suites.Suites[0].Tests != 4 || suites.Suites[0].Failures != 2 {
+		t.Errorf("%v %+v", err, suites)
+	}
+}

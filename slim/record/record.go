@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -76,9 +77,12 @@ func Run(ctx context.Context, e engine.Engine, spec engine.Spec, image profile.I
 	if err != nil {
 		return nil, fmt.Errorf("starting the image with engine %s: %w", e.Name(), err)
 	}
-	defer func() { err = errors.Join(err, c.Close()) }()
-	logged, err := o.follow(ctx, c)
-	if err != nil {
+	logged := func() error { return nil }
+	defer func() {
+		err = errors.Join(err, c.Close())
+		logged() // nothing writes to Log any more
+	}()
+	if logged, err = o.follow(ctx, c); err != nil {
 		return nil, err
 	}
 	asked, err := o.ask(ctx, c)
@@ -123,24 +127,25 @@ func (o *Options) ask(ctx context.Context, c engine.Container) (probe.Result, er
 // follow copies the log until the container ends; the function it returns
 // waits for that.
 func (o *Options) follow(ctx context.Context, c engine.Container) (func() error, error) {
+	nothing := func() error { return nil }
 	if o.Log == nil {
-		return func() error { return nil }, nil
+		return nothing, nil
 	}
 	r, err := c.Logs(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("following the log: %w", err)
+		return nothing, fmt.Errorf("following the log: %w", err)
 	}
 	done := make(chan error, 1)
 	go func() {
 		_, err := io.Copy(o.Log, r)
 		done <- errors.Join(err, r.Close())
 	}()
-	return func() error {
+	return sync.OnceValue(func() error {
 		if err := <-done; err != nil {
 			return fmt.Errorf("following the log: %w", err)
 		}
 		return nil
-	}, nil
+	}), nil
 }
 
 func (o *Options) tell(line string) {

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 
-	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"github.com/pare-image/pare/internal/registry"
@@ -150,30 +149,22 @@ func registryReferrers(ctx context.Context, r Ref, subject v1.Hash, artifactType
 	if err != nil {
 		return nil, err
 	}
-	return readOfType(list, artifactType, func(d v1.Descriptor) error {
-		at := repo.Digest(d.Digest.String())
-		img, err := artifactAt(ctx, at, o)
-		if err != nil {
-			return err
+	return readOfType(list.List, artifactType, func(d v1.Descriptor) error {
+		at := repo.Digest(d.Digest.String()).String()
+		img, err := list.Fetch(ctx, d.Digest)
+		var se *registry.StatusError
+		if errors.As(err, &se) && se.Status == 404 {
+			return errGone
 		}
-		return callEach(Ref{Kind: Registry, Name: at.String()}, img, subject, artifactType, each)
+		if err != nil {
+			return fmt.Errorf("reading %s: %w", at, err)
+		}
+		return callEach(Ref{Kind: Registry, Name: at}, img, subject, artifactType, each)
 	})
 }
 
 // errGone says that a manifest is listed but not there.
 var errGone = errors.New("listed but not there")
-
-func artifactAt(ctx context.Context, at name.Digest, o Options) (v1.Image, error) {
-	img, err := o.Registry.Artifact(ctx, at)
-	var se *registry.StatusError
-	if errors.As(err, &se) && se.Status == 404 {
-		return nil, errGone
-	}
-	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", at, err)
-	}
-	return img, nil
-}
 
 // layoutReferrers finds what a layout's index holds, whatever it is tagged.
 func layoutReferrers(f files, r Ref, subject v1.Hash, artifactType string, each func(Referrer) error) ([]v1.Hash, error) {

@@ -41,7 +41,7 @@ func (c *Client) Attach(ctx context.Context, repo name.Repository, subject v1.Ha
 	}
 	var open []v1.Descriptor // those of which the registry did not say that it lists them
 	for _, a := range artifacts {
-		d, kept, err := r.putArtifact(ctx, a)
+		d, kept, err := r.putArtifact(ctx, subject, a)
 		if err != nil {
 			return fmt.Errorf("pushing to %s: %w", repo, err)
 		}
@@ -59,8 +59,8 @@ func (c *Client) Attach(ctx context.Context, repo name.Repository, subject v1.Ha
 }
 
 // putArtifact writes a manifest. kept says that the registry itself lists it:
-// it then answers with OCI-Subject ("Pushing Manifests with Subject").
-func (r *repository) putArtifact(ctx context.Context, a v1.Image) (d v1.Descriptor, kept bool, err error) {
+// it then answers with the subject ("Pushing Manifests with Subject").
+func (r *repository) putArtifact(ctx context.Context, subject v1.Hash, a v1.Image) (d v1.Descriptor, kept bool, err error) {
 	raw, err := a.RawManifest()
 	if err != nil {
 		return d, false, err
@@ -83,7 +83,7 @@ func (r *repository) putArtifact(ctx context.Context, a v1.Image) (d v1.Descript
 	}
 	// What a list says of a referrer ("Listing Referrers").
 	d = v1.Descriptor{MediaType: m.MediaType, Digest: h, Size: int64(len(raw)), ArtifactType: m.ArtifactType, Annotations: m.Annotations}
-	return d, answer.Get("OCI-Subject") != "", nil
+	return d, answer.Get("OCI-Subject") == subject.String(), nil
 }
 
 // enlist sees to it that artifacts which are there are listed. A registry

@@ -32,16 +32,23 @@ const (
 // clients then keep one, in a tag.
 var errNoReferrersAPI = errors.New("no referrers API")
 
-// Referrers lists the manifests whose subject is d's digest, sorted by
-// digest: as the registry's referrers API has them, or where there is none as
-// the tag "sha256-…" has them (distribution-spec, "Listing Referrers" and
-// "Referrers Tag Schema"). A subject that is not there has none.
-//
-// Descriptors are as the registry says, their annotations left out.
-// ArtifactType may be missing, or be the media type of a config: some
-// registries are wrong about it. That is also why the registry is not asked to
-// filter.
-func (c *Client) Referrers(ctx context.Context, d name.Digest) ([]v1.Descriptor, error) {
+// Referrers are the manifests that refer to an image, and the way to fetch
+// them.
+type Referrers struct {
+	// List is sorted by digest. Descriptors are as the registry says, their
+	// annotations left out. ArtifactType may be missing, or be the media type
+	// of a config: some registries are wrong about it. That is also why no
+	// registry is asked to filter.
+	List []v1.Descriptor
+
+	from *repository
+}
+
+// Referrers lists the manifests whose subject is d's digest: as the registry's
+// referrers API has them, or where there is none as the tag "sha256-…" has
+// them (distribution-spec, "Listing Referrers" and "Referrers Tag Schema"). A
+// subject that is not there has none.
+func (c *Client) Referrers(ctx context.Context, d name.Digest) (*Referrers, error) {
 	subject, err := v1.NewHash(d.DigestStr())
 	if err != nil {
 		return nil, err
@@ -60,19 +67,16 @@ func (c *Client) Referrers(ctx context.Context, d name.Digest) ([]v1.Descriptor,
 	if err != nil {
 		return nil, fmt.Errorf("listing what refers to %s: %w", d, err)
 	}
-	return list, nil
+	return &Referrers{List: list, from: r}, nil
 }
 
-// Artifact fetches a manifest of any kind by its digest, verified. Blobs are
-// fetched when they are asked for.
-func (c *Client) Artifact(ctx context.Context, d name.Digest) (v1.Image, error) {
-	rt, err := c.connect(ctx, d.Context(), transport.PullScope)
+// Fetch reads a manifest of the list, verified; one that is gone is a
+// StatusError of 404. Its blobs are fetched when they are asked for.
+func (r *Referrers) Fetch(ctx context.Context, h v1.Hash) (v1.Image, error) {
+	repo := r.from.name
+	got, err := remote.Get(repo.Digest(h.String()), remote.WithContext(ctx), remote.WithTransport(r.from.http.Transport))
 	if err != nil {
-		return nil, explainFor(d.Context().RegistryStr(), err)
-	}
-	got, err := remote.Get(d, remote.WithContext(ctx), remote.WithTransport(rt))
-	if err != nil {
-		return nil, explainFor(d.Context().RegistryStr(), err)
+		return nil, explainFor(repo.RegistryStr(), err)
 	}
 	img, err := got.Image()
 	if err != nil {
@@ -145,9 +149,10 @@ func nextPage(resp *http.Response) (*url.URL, error) {
 		if err != nil {
 			return nil, fmt.Errorf("the next page: %w", err)
 		}
-		if u.Host != from.Host || u.Scheme != from.Scheme {
+		if u.Host != from.Host {
 			return nil, fmt.Errorf("the next page is at another registry, %s", u.Host)
 		}
+		u.Scheme = from.Scheme // behind a proxy, registries do not know theirs
 		return u, nil
 	}
 	return nil, nil

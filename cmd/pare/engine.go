@@ -31,15 +31,11 @@ func (f *engineFlags) bind(cmd *cobra.Command) {
 }
 
 // choose returns the engine that was asked for, if it works here; of auto the
-// first that does. The error says why none does, and what would help. Of an
-// image for another machine, auto leaves builtin out: a daemon may be on one.
-// The engine is to be closed with closeEngine.
-func (f *engineFlags) choose(ctx context.Context, a *app, one *candidate) (engine.Engine, error) {
+// first that does. The error says why none does, and what would help. The engine
+// is to be closed with closeEngine.
+func (f *engineFlags) choose(ctx context.Context, a *app) (engine.Engine, error) {
 	names := []string{f.name}
-	switch {
-	case f.name == engineAuto && foreign(one.id.Platform):
-		names = []string{engineDocker}
-	case f.name == engineAuto:
+	if f.name == engineAuto {
 		names = []string{engineBuiltin, engineDocker}
 	}
 	var problems string
@@ -57,11 +53,6 @@ func (f *engineFlags) choose(ctx context.Context, a *app, one *candidate) (engin
 		problems += fmt.Sprintf("\nengine %s: %v", name, err)
 	}
 	return nil, fmt.Errorf("no engine can run images here:%s", problems)
-}
-
-// foreign says that a platform is not this machine's.
-func foreign(platform string) bool {
-	return platform != "" && !matchesPlatform(platform, "linux/"+runtime.GOARCH)
 }
 
 // engine makes an engine; whether it works here, its Check says.

@@ -22,8 +22,10 @@ func links(page string) (found []string, base string) {
 		if t, page = nextTag(page); t.name == "" {
 			continue
 		}
-		if t.name == "base" && base == "" {
-			base = t.attr("href")
+		if t.name == "base" { // the first counts
+			if base == "" {
+				base = t.attr("href")
+			}
 			continue
 		}
 		found = append(found, t.links()...)

@@ -41,7 +41,10 @@ func (r Route) String() string {
 // Bounds of a document.
 const (
 	maxDocument = 16 << 20
-	maxRoutes   = 2000
+	maxRoutes   = 2000      // asked
+	maxNotAsked = 10_000    // listed
+	maxSteps    = 200_000   // parameters and schemas looked at
+	maxBodies   = 64 << 20  // bytes, of all examples
 )
 
 // ParseDocument reads what --openapi takes: a file, or an address in the
@@ -68,8 +71,11 @@ func ParseDocument(spec string, read ReadFile) (Document, error) {
 	if err == nil && (d.Base.Body != nil || d.Base.Method != "GET") {
 		err = errors.New("after it come headers (-H) only")
 	}
+	if errors.Is(err, ErrSecret) {
+		d.Name = "with a secret" // which may be in its address
+	}
 	if err != nil {
-		return Document{}, fmt.Errorf("reading the OpenAPI document %s: %w%s", shown(ws[0]), err, example)
+		return Document{}, fmt.Errorf("reading the OpenAPI document %s: %w%s", shown(d.Name), err, example)
 	}
 	return d, nil
 }
@@ -100,6 +106,9 @@ func (d Document) Routes() (asked []profile.Probe, notAsked []Route, err error) 
 				if err == nil && len(asked) >= maxRoutes {
 					err = fmt.Errorf("only the first %d routes are asked", maxRoutes)
 				}
+				if len(notAsked) >= maxNotAsked {
+					return nil, nil, fmt.Errorf("reading the OpenAPI document %s: more than %d routes of which none can be asked", shown(d.Name), maxNotAsked)
+				}
 				if err != nil {
 					notAsked = append(notAsked, Route{strings.ToUpper(m), prefix + path, err.Error()})
 					continue
@@ -111,41 +120,44 @@ func (d Document) Routes() (asked []profile.Probe, notAsked []Route, err error) 
 	return asked, notAsked, nil
 }
 
-// openAPI is a parsed document.
+// openAPI is a parsed document. What references lead to counts each time, so
+// that a small document cannot cost much.
 type openAPI struct {
-	root map[string]any
-	v2   bool
+	root  map[string]any
+	v2    bool
+	steps int
+	bytes int // of bodies made
 }
 
-func (d Document) parse() (openAPI, error) {
+func (d Document) parse() (*openAPI, error) {
 	if len(d.Data) > maxDocument {
-		return openAPI{}, fmt.Errorf("more than %d bytes", maxDocument)
+		return nil, fmt.Errorf("more than %d bytes", maxDocument)
 	}
 	data := bytes.TrimSpace(bytes.TrimPrefix(d.Data, []byte("\xef\xbb\xbf")))
 	if !bytes.HasPrefix(data, []byte("{")) {
-		return openAPI{}, fmt.Errorf("%w; convert YAML first, for example with: yq -o json openapi.yaml > openapi.json", ErrYAML)
+		return nil, fmt.Errorf("%w; convert YAML first, for example with: yq -o json openapi.yaml > openapi.json", ErrYAML)
 	}
-	var doc openAPI
+	doc := &openAPI{}
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.UseNumber()
 	if err := dec.Decode(&doc.root); err != nil {
-		return openAPI{}, err
+		return nil, err
 	}
 	version, _ := doc.root["openapi"].(string)
 	swagger, _ := doc.root["swagger"].(string)
 	doc.v2 = strings.HasPrefix(swagger, "2.")
 	switch {
 	case !doc.v2 && !strings.HasPrefix(version, "3."):
-		return openAPI{}, errors.New(`it has neither "openapi": "3.x" nor "swagger": "2.0"`)
+		return nil, errors.New(`it has neither "openapi": "3.x" nor "swagger": "2.0"`)
 	case object(doc.root["paths"]) == nil:
-		return openAPI{}, errors.New("it has no paths")
+		return nil, errors.New("it has no paths")
 	}
 	return doc, nil
 }
 
 // prefix is the path that all routes begin with: basePath, or the path of the
 // first server. Where the server is does not matter: the workload is asked.
-func (o openAPI) prefix() string {
+func (o *openAPI) prefix() string {
 	path, _ := o.root["basePath"].(string)
 	if servers := array(o.root["servers"]); !o.v2 && len(servers) > 0 {
 		server := object(servers[0])
@@ -177,7 +189,7 @@ func array(v any) []any {
 
 // deref follows references within the document (RFC 6901), a few deep; what
 // leads elsewhere is nothing.
-func (o openAPI) deref(v any) any {
+func (o *openAPI) deref(v any) any {
 	for range 16 {
 		ref, ok := object(v)["$ref"].(string)
 		if !ok {

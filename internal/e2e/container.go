@@ -24,8 +24,10 @@ type container struct {
 	dirs map[string]string // container directory -> host directory
 	// recorded says that it runs under strace; then exec does too.
 	recorded bool
-	id       string
-	execs    int
+	// through is put in front of the commands of exec.
+	through []string
+	id      string
+	execs   int
 	// addrs are where ports are, when docker does not publish them.
 	addrs map[int]string
 	// remote, when not nil, is how it is reached instead of through docker.
@@ -133,7 +135,7 @@ func (c *container) exec(ctx context.Context, argv ...string) (out string, code 
 	if c.recorded {
 		return c.recordedExec(ctx, argv)
 	}
-	return c.plainExec(ctx, argv)
+	return c.plainExec(ctx, slices.Concat(c.through, argv))
 }
 
 func (c *container) plainExec(ctx context.Context, argv []string) (out string, code int, err error) {

@@ -1,0 +1,3 @@
+'use strict';
+
+process.once('message', (words) => process.send(words.split(' ').length, () => process.disconnect()));

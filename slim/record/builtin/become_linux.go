@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path"
 	"strings"
@@ -12,12 +11,14 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/pare-image/pare/slim/record/sensor"
 )
 
 // become makes this process the program: limits, user, privilege, exec. It
 // returns only with an error. The calling goroutine is locked to its thread,
 // and all is done to that thread: exec ends the others.
-func (p program) become(sensor *net.UnixConn) error {
+func (p program) become(recorder int) error {
 	if err := unix.Chdir(cmp.Or(p.Dir, "/")); err != nil {
 		return fmt.Errorf("entering the working directory %q: %w", p.Dir, err)
 	}
@@ -34,7 +35,7 @@ func (p program) become(sensor *net.UnixConn) error {
 	if err := p.harden(); err != nil {
 		return err
 	}
-	if err := p.record(sensor); err != nil {
+	if err := p.record(recorder); err != nil {
 		return err
 	}
 	if err := p.dropTo(); err != nil {
@@ -48,7 +49,12 @@ func (p program) become(sensor *net.UnixConn) error {
 }
 
 // record is where everything begins to be recorded.
-func (p program) record(sensor *net.UnixConn) error { return nil }
+func (p program) record(file int) error {
+	if p.Sensor == nil {
+		return nil
+	}
+	return sensor.Enter(int(inherited(file).Fd()), sensor.FilterOptions{Syscalls: p.Sensor.Syscalls})
+}
 
 // dropTo changes to the user and to the capabilities that a runtime leaves.
 func (p program) dropTo() error {

@@ -44,23 +44,16 @@ func (s *stage) startInside(p program, files []*os.File) (*exec.Cmd, error) {
 	if !running {
 		return nil, fmt.Errorf("running %q inside: the container does not run", p.Argv)
 	}
-	ours, theirs, err := socketPair()
-	if err != nil {
-		return nil, err
-	}
-	defer ours.Close()
-	cmd := s.child(roleEnter, theirs, mountNS)
+	cmd := s.child(roleEnter)
+	cmd.ExtraFiles = []*os.File{mountNS}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = files[0], files[1], files[2]
-	err = s.spawn.do(func() error { return startIn(pidNS, cmd) })
-	theirs.Close()
+	rec, err := s.convert(cmd, p, p.Sensor, func() error { return startIn(pidNS, cmd) })
 	if err != nil {
-		return nil, fmt.Errorf("running %q inside: %w", p.Argv, err)
+		return nil, fmt.Errorf("running a command inside: %w", err)
 	}
-	if err := converse(ours, p); err != nil {
-		cmd.Process.Kill()
-		cmd.Wait()
-		return nil, err
-	}
+	s.mu.Lock()
+	s.keep(rec)
+	s.mu.Unlock()
 	return cmd, nil
 }
 

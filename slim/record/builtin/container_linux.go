@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"sync"
 
-	"github.com/pare-image/pare/slim/profile"
 	"github.com/pare-image/pare/slim/record/engine"
 )
 
@@ -165,8 +164,6 @@ func (c *container) Logs(ctx context.Context) (io.ReadCloser, error) { return c.
 func (c *container) Done() <-chan struct{} { return c.done }
 
 func (c *container) Exit() engine.ExitStatus { return c.exit }
-
-func (c *container) Recording(context.Context) ([]*profile.Profile, error) { return nil, nil }
 
 // Close ends the stage, which ends everything else and removes the directory.
 func (c *container) Close() error {

@@ -3,7 +3,6 @@ package builtin
 import (
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"runtime"
 
@@ -12,7 +11,7 @@ import (
 
 // firstMain makes the container's files visible and becomes its first program.
 func firstMain([]string) int {
-	return becoming(func(c *net.UnixConn, f first) (program, error) {
+	return becoming(1, func(f first) (program, error) {
 		return f.Program, f.enter()
 	})
 }
@@ -20,7 +19,7 @@ func firstMain([]string) int {
 // enterMain joins the container's files and becomes a command inside. Its pid
 // namespace is that already.
 func enterMain([]string) int {
-	return becoming(func(c *net.UnixConn, p program) (program, error) {
+	return becoming(2, func(p program) (program, error) {
 		mountNS := inherited(1)
 		defer mountNS.Close()
 		if err := unix.Unshare(unix.CLONE_FS); err != nil { // of other threads
@@ -37,8 +36,8 @@ func enterMain([]string) int {
 var errProbed = errors.New("probed")
 
 // becoming reads what to become, prepares it and becomes it. Only a failure
-// is answered.
-func becoming[T any](prepare func(*net.UnixConn, T) (program, error)) int {
+// is answered. recorder is the number of the recorder's file, if there is one.
+func becoming[T any](recorder int, prepare func(T) (program, error)) int {
 	runtime.LockOSThread()
 	// Nobody inside is to look into this process: it still has the host's
 	// privilege and files.
@@ -52,12 +51,12 @@ func becoming[T any](prepare func(*net.UnixConn, T) (program, error)) int {
 	if receive(c, &what) != nil {
 		return 1
 	}
-	p, err := prepare(c, what)
+	p, err := prepare(what)
 	if errors.Is(err, errProbed) {
 		return 0
 	}
 	if err == nil {
-		err = p.become(nil)
+		err = p.become(recorder)
 	}
 	send(c, failed(err))
 	return 127

@@ -20,6 +20,7 @@ const (
 	opDial   = "dial"   // answers with a connected socket
 	opListen = "listen" // which ports are listened on
 	opSignal = "signal" // to the first program
+	opRecord = "record" // answers when all that was recorded has ended
 )
 
 // request is one question to a stage; each has a connection of its own, and
@@ -65,6 +66,8 @@ type reply struct {
 	Signal  int
 	After   time.Duration
 	Ports   []int
+	// Profiles are in their own format.
+	Profiles [][]byte
 }
 
 func (r reply) err() error {

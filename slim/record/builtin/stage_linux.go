@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/pare-image/pare/slim/record/engine"
 )
 
 // stage is the process beside a container: in its user and network
@@ -26,6 +28,7 @@ type stage struct {
 	pidNS   *os.File
 	mountNS *os.File
 	ended   chan struct{} // closed when the first program is gone
+	records []*recording
 }
 
 // stageMain serves until its creator closes the control socket or dies. Then
@@ -85,14 +88,21 @@ func (s *stage) serve(f *os.File) {
 	switch q.Op {
 	case opStart:
 		s.serveStart(q, out)
-	case opEnter, opHost:
+	case opEnter:
 		out.Encode(s.command(conn, q, files))
+	case opHost:
+		// The files come from the process that stands for the command.
+		if files, err = receiveFiles(conn); err == nil {
+			out.Encode(s.command(conn, q, files))
+		}
 	case opDial:
 		s.dial(conn, q.Port)
 	case opListen:
 		out.Encode(listening())
 	case opSignal:
 		out.Encode(s.signal(q.Signal))
+	case opRecord:
+		out.Encode(s.recorded())
 	}
 }
 
@@ -124,37 +134,69 @@ func (s *stage) start(f first) (*exec.Cmd, error) {
 	if s.process != nil {
 		return nil, errors.New("starting a container: there is one already")
 	}
+	cmd := s.child(roleFirst)
+	cmd.Dir, cmd.Stdout, cmd.Stderr = s.dir, s.log, s.log
+	cmd.SysProcAttr.Cloneflags = unix.CLONE_NEWPID | unix.CLONE_NEWNS
+	rec, err := s.convert(cmd, f, f.Program.Sensor, func() error {
+		err := cmd.Start()
+		s.log.Close()
+		if err != nil {
+			return explain(err)
+		}
+		return errors.Join(recordFirst(s.dir, cmd.Process.Pid), s.enterable(cmd.Process.Pid))
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.keep(rec)
+	s.process, s.ended = cmd.Process, make(chan struct{})
+	return cmd, nil
+}
+
+// convert starts a process of ours and tells it what to become. It returns
+// when that is done, or has failed. With a sensor, it is recorded from then on.
+func (s *stage) convert(cmd *exec.Cmd, what any, o *engine.SensorOptions, start func() error) (*recording, error) {
 	ours, theirs, err := socketPair()
 	if err != nil {
 		return nil, err
 	}
 	defer ours.Close()
-	cmd := s.child(roleFirst, theirs)
-	cmd.Dir, cmd.Stdout, cmd.Stderr = s.dir, s.log, s.log
-	cmd.SysProcAttr.Cloneflags = unix.CLONE_NEWPID | unix.CLONE_NEWNS
-	err = s.spawn.do(cmd.Start)
+	cmd.ExtraFiles = append([]*os.File{theirs}, cmd.ExtraFiles...)
+	var rec *recording
+	if o != nil {
+		var end *os.File
+		if rec, end, err = newRecording(*o); err != nil {
+			theirs.Close()
+			return nil, err
+		}
+		defer end.Close()
+		cmd.ExtraFiles = append(cmd.ExtraFiles, end)
+	}
+	err = s.spawn.do(start)
 	theirs.Close()
-	s.log.Close()
-	if err != nil {
-		return nil, explain(err)
+	if rec != nil {
+		rec.begin(cmd.ExtraFiles[len(cmd.ExtraFiles)-1]) // it fails at once where start has
 	}
-	err = errors.Join(recordFirst(s.dir, cmd.Process.Pid), s.enterable(cmd.Process.Pid))
 	if err == nil {
-		err = converse(ours, f)
+		err = converse(ours, what)
+	}
+	if err == nil && rec != nil {
+		err = rec.started()
 	}
 	if err != nil {
-		cmd.Process.Kill()
-		cmd.Wait()
+		if cmd.Process != nil {
+			cmd.Process.Kill()
+			cmd.Wait()
+		}
 		return nil, err
 	}
-	s.process, s.ended = cmd.Process, make(chan struct{})
-	return cmd, nil
+	return rec, nil
 }
 
 // child describes a process of this program, in the stage's namespaces.
-func (s *stage) child(role string, files ...*os.File) *exec.Cmd {
+func (s *stage) child(role string) *exec.Cmd {
 	return &exec.Cmd{
-		Path: "/proc/self/exe", Args: []string{"pare", role}, Env: []string{}, Dir: "/", ExtraFiles: files,
+		Path: "/proc/self/exe", Args: []string{"pare", role}, Env: []string{}, Dir: "/",
 		SysProcAttr: &unix.SysProcAttr{Setsid: true},
 	}
 }

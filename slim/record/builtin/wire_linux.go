@@ -4,6 +4,7 @@ import (
 	"encoding/gob"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 
@@ -86,8 +87,17 @@ func receiveFiles(c *net.UnixConn) ([]*os.File, error) {
 // send writes one value, in gob: strings of an image need not be UTF-8.
 func send(c *net.UnixConn, v any) error { return gob.NewEncoder(c).Encode(v) }
 
-// receive reads what send wrote; nothing may follow it.
-func receive(c *net.UnixConn, v any) error { return gob.NewDecoder(c).Decode(v) }
+// receive reads what send wrote, and not a byte more: open files may follow.
+func receive(c *net.UnixConn, v any) error { return gob.NewDecoder(exact{c}).Decode(v) }
+
+// exact keeps gob from reading ahead, which it does unless it can have bytes.
+type exact struct{ *net.UnixConn }
+
+func (e exact) ReadByte() (byte, error) {
+	var b [1]byte
+	_, err := io.ReadFull(e.UnixConn, b[:])
+	return b[0], err
+}
 
 func closeAll(files []*os.File) {
 	for _, f := range files {

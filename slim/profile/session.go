@@ -29,7 +29,9 @@ type Session struct {
 	Privileges []Privilege `json:"privileges,omitempty"`
 	// Syscalls are names of system calls, where they were recorded.
 	Syscalls []string `json:"syscalls,omitempty"`
-	Lost     int64    `json:"lost,omitempty"` // events known to be missing
+	// Findings are what else the recorder did not see, or changed, by name.
+	Findings []Finding `json:"findings,omitempty"`
+	Lost     int64     `json:"lost,omitempty"` // events known to be missing
 	// Unreadable counts events whose process could not be read, because the
 	// sensor had too little privilege; they are part of Lost.
 	Unreadable int64 `json:"unreadable,omitempty"`
@@ -107,12 +109,20 @@ type Privilege struct {
 	Denied bool `json:"denied,omitempty"`
 }
 
+// Finding is something of a recording that its reader must know.
+type Finding struct {
+	Name  string `json:"name"`         // "foreign-abi", "own-listener", "io-uring"
+	By    string `json:"by,omitempty"` // the first executable; quoted where not UTF-8
+	Count int64  `json:"count"`
+	Text  string `json:"text"` // what happened and what to do
+}
+
 // maxBody bounds what a probe sends.
 const maxBody = 1 << 20
 
 // check holds the bounds of a session that was read.
 func (s *Session) check() error {
-	for _, l := range []int{len(s.Argv), len(s.Env), len(s.Probes), len(s.Privileges), len(s.Syscalls)} {
+	for _, l := range []int{len(s.Argv), len(s.Env), len(s.Probes), len(s.Privileges), len(s.Findings), len(s.Syscalls)} {
 		if l > maxList {
 			return fmt.Errorf("a list of %d, at most %d", l, maxList)
 		}

@@ -25,6 +25,9 @@ type Config struct {
 	Dir string `json:"dir,omitempty"`
 	// User, when not nil, is switched to before the program is executed.
 	User *User `json:"user,omitempty"`
+	// Drop are capabilities, by name without CAP_, that only the recorder was
+	// given: the program does not get them.
+	Drop []string `json:"drop,omitempty"`
 	// Out is where the profile goes: a directory (one file a start, appearing
 	// whole), or an http(s) URL that gets a PUT of it. PARE_OUT overrides it
 	// when OutFromEnv. Nothing starts if it cannot be written.

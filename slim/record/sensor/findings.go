@@ -1,0 +1,14 @@
+package sensor
+
+// The findings of a session.
+const (
+	FindingForeignABI  = "foreign-abi"
+	FindingOwnListener = "own-listener"
+	FindingIOUring     = "io-uring"
+)
+
+var findingTexts = map[string]string{
+	FindingForeignABI:  "a program made system calls of another architecture (32-bit or x32); they failed with ENOSYS, because the recorder knows only the machine's own: record it with strace -f and import the trace",
+	FindingOwnListener: "a program asked for a seccomp listener of its own and got EBUSY, because a process tree has one: the recorder's; switch its sandbox off while recording, or record with strace -f and import the trace",
+	FindingIOUring:     "io_uring was refused with ENOSYS while recording, because the files it opens are no system calls; programs fall back to ordinary calls",
+}

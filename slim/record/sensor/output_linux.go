@@ -1,0 +1,184 @@
+//go:build amd64 || arm64
+
+package sensor
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/pare-image/pare/slim/profile"
+)
+
+// output is where a profile goes.
+type output struct {
+	cfg  Config
+	dir  string
+	url  *url.URL
+	file string // its name in dir, or below a URL that ends with a slash
+	last int64  // size and losses of what was written last, so that nothing is written twice
+}
+
+// openOutput makes sure, before anything starts, that the profile can be
+// written.
+func openOutput(ctx context.Context, cfg Config, env []string) (*output, error) {
+	to := cfg.Out
+	if cfg.OutFromEnv {
+		for _, v := range env {
+			if o, ok := strings.CutPrefix(v, "PARE_OUT="); ok && o != "" {
+				to = o
+			}
+		}
+	}
+	if to == "" {
+		return nil, errors.New("choosing where the profile goes: none is named; set PARE_OUT to a mounted directory or an http(s) URL")
+	}
+	o := &output{cfg: cfg, file: fileName(time.Now())}
+	if u, err := url.Parse(to); err == nil && (u.Scheme == "http" || u.Scheme == "https") {
+		if strings.HasSuffix(u.Path, "/") {
+			u = u.JoinPath(o.file)
+		}
+		o.url = u
+		return o, o.reach(ctx)
+	}
+	o.dir = to
+	return o, o.try()
+}
+
+// fileName is another one for each start, in the order of starts.
+func fileName(start time.Time) string {
+	return fmt.Sprintf("%s-%d-%s.json", start.UTC().Format("20060102T150405.000Z"), os.Getpid(), strings.ToLower(rand.Text()[:8]))
+}
+
+// try writes a file and takes it away again.
+func (o *output) try() error {
+	temp := o.temp()
+	err := os.WriteFile(temp, []byte("pare\n"), 0o644)
+	if rm := os.Remove(temp); err == nil {
+		err = rm
+	}
+	if err != nil {
+		return fmt.Errorf("writing the profile to %s: %w; nothing was started: mount a directory there that user %d can write (docker run -v DIR:%s), or set PARE_OUT to one, or to an http(s) URL", printable(o.dir), err, os.Getuid(), printable(o.dir))
+	}
+	return nil
+}
+
+func (o *output) temp() string { return filepath.Join(o.dir, "."+o.file+".tmp") }
+
+// reach connects to the URL's server.
+func (o *output) reach(ctx context.Context) error {
+	port := o.url.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[o.url.Scheme]
+	}
+	d := net.Dialer{Timeout: 10 * time.Second}
+	c, err := d.DialContext(ctx, "tcp", net.JoinHostPort(o.url.Hostname(), port))
+	if err != nil {
+		return fmt.Errorf("reaching %s, where the profile goes: %w; nothing was started: set PARE_OUT to a server that answers, or to a mounted directory", o.url.Redacted(), err)
+	}
+	return c.Close()
+}
+
+func (o *output) every() time.Duration {
+	if o.cfg.Flush > 0 {
+		return o.cfg.Flush
+	}
+	return defaultFlush
+}
+
+func (o *output) bytes(p *profile.Profile) ([]byte, error) {
+	p.Image = o.cfg.Image
+	var b bytes.Buffer
+	err := p.Write(&b)
+	return b.Bytes(), err
+}
+
+// flush writes the profile so far. What fails now is tried again, and said at
+// the end.
+func (o *output) flush(p *profile.Profile) {
+	if o.dir == "" || len(p.Accesses) == 0 {
+		return
+	}
+	_ = o.write(p)
+}
+
+func (o *output) write(p *profile.Profile) error {
+	raw, err := o.bytes(p)
+	if err != nil {
+		return err
+	}
+	temp := o.temp()
+	if err := os.WriteFile(temp, raw, 0o644); err != nil {
+		_ = os.Remove(temp)
+		return err
+	}
+	return os.Rename(temp, filepath.Join(o.dir, o.file))
+}
+
+func (o *output) finish(ctx context.Context, p *profile.Profile) error {
+	if o.url != nil {
+		return o.put(context.WithoutCancel(ctx), p)
+	}
+	if err := o.write(p); err != nil {
+		return fmt.Errorf("writing the profile to %s: %w; what was recorded is lost but for the last %s", printable(o.dir), err, o.every())
+	}
+	return nil
+}
+
+// The bounds of a PUT.
+const (
+	putTries   = 4
+	putTimeout = 20 * time.Second
+)
+
+// put sends the profile, a few times if need be.
+func (o *output) put(ctx context.Context, p *profile.Profile) error {
+	raw, err := o.bytes(p)
+	if err != nil {
+		return err
+	}
+	var last error
+	for try := range putTries {
+		if try > 0 {
+			time.Sleep(time.Second << (try - 1))
+		}
+		again, err := o.putOnce(ctx, raw)
+		if err == nil {
+			return nil
+		}
+		if last = err; !again {
+			break
+		}
+	}
+	return fmt.Errorf("sending the profile to %s: %w", o.url.Redacted(), last)
+}
+
+func (o *output) putOnce(ctx context.Context, raw []byte) (again bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, putTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPut, o.url.String(), bytes.NewReader(raw))
+	if err != nil {
+		return false, err
+	}
+	req.Header.Set("Content-Type", profile.MediaType)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return true, err
+	}
+	defer resp.Body.Close()
+	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 1<<16))
+	if resp.StatusCode/100 == 2 {
+		return false, nil
+	}
+	return resp.StatusCode >= 500 || resp.StatusCode == http.StatusTooManyRequests, fmt.Errorf("the server answered %s", printable(resp.Status))
+}

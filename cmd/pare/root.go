@@ -63,6 +63,7 @@ stdout is the result and nothing else.
 	cmd.AddCommand(
 		newSlimCommand(a), newPlanCommand(a), newWhyCommand(a), newInstrumentCommand(a), newInspectCommand(a), newExportCommand(a),
 		newProfileCommand(a), newCacheCommand(a), newDoctorCommand(a), newVersionCommand(a))
+	cmd.AddCommand(newSensorCommand(a), newSensorChildCommand(a))
 	return cmd
 }
 

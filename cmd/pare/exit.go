@@ -69,6 +69,10 @@ func (a *app) exit(err error, s *signals) int {
 	if err == nil {
 		return exitDone
 	}
+	var inside *insideError
+	if errors.As(err, &inside) {
+		return inside.code
+	}
 	a.term.fail(err)
 	if hint := nextStep(err); hint != "" {
 		a.term.hint(hint)
@@ -125,9 +129,20 @@ func statusHint(e *registry.StatusError) string {
 
 // signals remembers the first signal. It cancels the context, so that what
 // was begun is cleaned up; a second one ends the program at once.
-type signals struct{ first atomic.Int32 }
+type signals struct {
+	first atomic.Int32
+	soft  atomic.Pointer[chan struct{}]
+}
 
 func (s *signals) got() syscall.Signal { return syscall.Signal(s.first.Load()) }
+
+// softly returns a channel that the next SIGINT closes instead of ending the
+// command: the way to say that one has seen enough.
+func (s *signals) softly() <-chan struct{} {
+	ch := make(chan struct{})
+	s.soft.Store(&ch)
+	return ch
+}
 
 func watchSignals(ctx context.Context) (context.Context, *signals) {
 	// A closed pipe is an error like another, not the end without cleaning up.
@@ -139,6 +154,12 @@ func watchSignals(ctx context.Context) (context.Context, *signals) {
 	go func() {
 		for sig := range ch {
 			n := sig.(syscall.Signal)
+			if n == syscall.SIGINT {
+				if soft := s.soft.Swap(nil); soft != nil {
+					close(*soft)
+					continue
+				}
+			}
 			if !s.first.CompareAndSwap(0, int32(n)) {
 				os.Exit(128 + int(n))
 			}

@@ -14,6 +14,8 @@ import (
 type app struct {
 	term *terminal
 	env  func(string) string
+	// signals is nil in a process that watches none.
+	signals *signals
 }
 
 func newApp() *app { return &app{term: newTerminal(), env: os.Getenv} }
@@ -61,7 +63,7 @@ stdout is the result and nothing else.
 		[]string{progressAuto, progressPlain, progressQuiet})
 	cmd.CompletionOptions.HiddenDefaultCmd = false
 	cmd.AddCommand(
-		newSlimCommand(a), newPlanCommand(a), newWhyCommand(a), newInstrumentCommand(a), newInspectCommand(a), newExportCommand(a),
+		newRecordCommand(a), newExecCommand(a), newSlimCommand(a), newPlanCommand(a), newWhyCommand(a), newInstrumentCommand(a), newInspectCommand(a), newExportCommand(a),
 		newProfileCommand(a), newCacheCommand(a), newDoctorCommand(a), newVersionCommand(a))
 	cmd.AddCommand(newSensorCommand(a), newSensorChildCommand(a))
 	return cmd

@@ -34,11 +34,8 @@ var usedCaps = map[string]string{"chroot": "SYS_CHROOT", "mknod": "MKNOD", "mkno
 func caps(p *profile.Profile, uid int) ([]Capability, []Unmet) {
 	reasons := map[string]string{}
 	var unmet []Unmet
-	for _, port := range p.Ports {
-		if port > 0 && port < firstUnprivilegedPort {
-			reasons["NET_BIND_SERVICE"] = fmt.Sprintf("the workload listens on port %d, below %d", port, firstUnprivilegedPort)
-			break
-		}
+	if port := lowestPort(p); port < firstUnprivilegedPort {
+		reasons["NET_BIND_SERVICE"] = lowPort(port, uid)
 	}
 	seen := map[profile.Privilege]bool{}
 	for _, s := range p.Sessions {
@@ -59,6 +56,28 @@ func caps(p *profile.Profile, uid int) ([]Capability, []Unmet) {
 	slices.SortFunc(out, func(a, b Capability) int { return strings.Compare(a.Name, b.Name) })
 	slices.SortFunc(unmet, func(a, b Unmet) int { return strings.Compare(a.Path+a.Text, b.Path+b.Text) })
 	return out, unmet
+}
+
+// lowestPort is the lowest that the workload bound, at most the first that is
+// free for all.
+func lowestPort(p *profile.Profile) int {
+	lowest := firstUnprivilegedPort
+	for _, port := range p.Ports {
+		if port > 0 {
+			lowest = min(lowest, port)
+		}
+	}
+	return lowest
+}
+
+// lowPort says what a port below the first unprivileged one takes. Runtimes
+// make no capability ambient, so that it reaches root alone.
+func lowPort(port, uid int) string {
+	text := fmt.Sprintf("the workload listens on port %d, below %d", port, firstUnprivilegedPort)
+	if uid != 0 {
+		text += fmt.Sprintf("; docker and Kubernetes give capabilities to root alone: set net.ipv4.ip_unprivileged_port_start to %d there, as docker does by default, or listen on a higher port", port)
+	}
+	return text
 }
 
 // judge adds what one use of privilege needs to reasons, or says that it will

@@ -15,7 +15,7 @@ import (
 // its own user, a read-only root with exactly the writable places that the
 // profile calls for, no capability but those proved needed, no new
 // privileges, the runtime's default seccomp profile, and ports below 1024
-// closed to all who lack NET_BIND_SERVICE.
+// closed, unless the profile shows one bound.
 type Conditions struct {
 	User                  string       `json:"user"` // "UID:GID"
 	ReadOnlyRoot          bool         `json:"readOnlyRoot"`
@@ -66,6 +66,9 @@ func Derive(t *layers.Tree, p *profile.Profile, o Overrides) (*Conditions, error
 	if c.Writable, err = override(t, c.Writable, Volume, "--volume", o.Volumes); err != nil {
 		return nil, err
 	}
+	if id.UID != 0 {
+		c.UnprivilegedPortStart = lowestPort(p)
+	}
 	used, unmet := caps(p, id.UID)
 	c.Caps, c.Unmet = append(c.Caps, used...), append(c.Unmet, unmet...)
 	return c, c.addCaps(o.Caps)
@@ -88,7 +91,7 @@ func (c *Conditions) addCaps(names []string) error {
 
 // engine is what an engine is told, and the volumes beside the image's own.
 func (c *Conditions) engine() (*engine.Conditions, []string) {
-	out := &engine.Conditions{ReadOnlyRoot: c.ReadOnlyRoot}
+	out := &engine.Conditions{ReadOnlyRoot: c.ReadOnlyRoot, PortStart: c.UnprivilegedPortStart}
 	var volumes []string
 	for _, w := range c.Writable {
 		if w.How == Tmpfs {

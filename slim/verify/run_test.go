@@ -111,7 +111,7 @@ func TestRunSpecs(t *testing.T) {
 	if source.Conditions != nil || source.Sensor != nil || source.Env[1] != "A=1" {
 		t.Errorf("source: %+v", source)
 	}
-	want := &engine.Conditions{ReadOnlyRoot: true, Tmpfs: []string{"/tmp"}, Caps: []string{"KILL"}}
+	want := &engine.Conditions{ReadOnlyRoot: true, Tmpfs: []string{"/tmp"}, Caps: []string{"KILL"}, PortStart: 1024}
 	if diff := cmp.Diff(want, slim.Conditions); diff != "" || slim.Sensor == nil || !cmp.Equal(slim.Volumes, []string{"/v"}) {
 		t.Errorf("slim: %s %v", diff, slim.Volumes)
 	}

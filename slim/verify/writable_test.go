@@ -203,7 +203,7 @@ func TestDerive(t *testing.T) {
 	if diff := cmp.Diff([]string{"KILL", "NET_BIND_SERVICE", "SYS_CHROOT"}, caps); diff != "" {
 		t.Error(diff)
 	}
-	if len(c.Unmet) != 2 || c.User != "33:33" || !c.ReadOnlyRoot {
+	if len(c.Unmet) != 2 || c.User != "33:33" || !c.ReadOnlyRoot || c.UnprivilegedPortStart != 80 {
 		t.Errorf("%+v", c)
 	}
 	if c, err = Derive(s.Tree, p, Overrides{WritableRoot: true}); err != nil || c.ReadOnlyRoot || len(c.Writable) != 1 {

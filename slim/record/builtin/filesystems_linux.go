@@ -1,6 +1,7 @@
 package builtin
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -152,7 +153,7 @@ func mask(name string) error {
 func (f first) sysctls() {
 	port := 0
 	if f.Conditions != nil {
-		port = 1024
+		port = cmp.Or(f.Conditions.PortStart, 1024)
 	}
 	os.WriteFile("/proc/sys/net/ipv4/ip_unprivileged_port_start", []byte(strconv.Itoa(port)), 0)
 	os.WriteFile("/proc/sys/net/ipv4/ping_group_range", []byte("0 2147483647"), 0)

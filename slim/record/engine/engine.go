@@ -77,6 +77,10 @@ type Conditions struct {
 	ReadOnlyRoot bool
 	Tmpfs        []string // writable, empty, by path
 	Caps         []string // kept, by name without CAP_; all others are dropped
+	// PortStart is net.ipv4.ip_unprivileged_port_start; 0 is 1024. Lower, it is
+	// what NET_BIND_SERVICE is to a user other than root, to whom runtimes
+	// give no capability.
+	PortStart int
 }
 
 // Engine starts containers. An error of Start says what the machine lacks

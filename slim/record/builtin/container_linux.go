@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"sync"
+	"time"
 
 	"github.com/pare-image/pare/slim/record/engine"
 )
@@ -175,8 +176,15 @@ func (c *container) Close() error {
 	return c.closed
 }
 
+// patience is how long a stage may take to end a container. A process may be
+// in a call that SIGKILL does not interrupt.
+const patience = 30 * time.Second
+
+// endStage lets the stage go, which ends everything.
 func (c *container) endStage() {
 	c.control.Close()
+	hung := time.AfterFunc(patience, func() { c.cmd.Process.Kill() })
+	defer hung.Stop()
 	c.cmd.Wait()
 	c.logs.close()
 }

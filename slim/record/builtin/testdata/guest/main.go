@@ -44,6 +44,7 @@ func init() {
 		"status":  status,
 		"ls":      ls,
 		"cat":     func(s string) { b, err := os.ReadFile(s); show(s, err, string(b)) },
+		"xattr":   xattr,
 		"stat":    stat,
 		"write":   func(s string) { show("write "+s, os.WriteFile(s, []byte("x"), 0o644), "ok") },
 		"mknod":   func(s string) { show("mknod", syscall.Mknod(s, syscall.S_IFBLK|0o666, 254<<8), "ok") },
@@ -98,6 +99,14 @@ func stat(name string) {
 		return
 	}
 	fmt.Printf("%s %o %d:%d links=%d mtime=%d\n", name, st.Mode, st.Uid, st.Gid, st.Nlink, st.Mtim.Sec)
+}
+
+func xattr(name string) {
+	buf := make([]byte, 4096)
+	n, err := syscall.Listxattr(name, buf)
+	names := strings.FieldsFunc(string(buf[:max(n, 0)]), func(r rune) bool { return r == 0 })
+	slices.Sort(names)
+	show("xattr "+name, err, strings.Join(names, " "))
 }
 
 func listen(addr string) {

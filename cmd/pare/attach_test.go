@@ -17,9 +17,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/registry"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/partial"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/static"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	"github.com/rogpeppe/go-internal/testscript"
@@ -31,14 +33,15 @@ import (
 // Attached profiles, in a registry that keeps no list of referrers, in one
 // that does and is wrong about their type, and in the one that Debian has.
 func TestAttached(t *testing.T) {
-	for name, next := range map[string]func(*testing.T) http.Handler{
+	for title, next := range map[string]func(*testing.T) http.Handler{
 		"without API": nil,
 		"with API": func(*testing.T) http.Handler {
 			return registry.New(registry.Logger(log.New(io.Discard, "", 0)), registry.WithReferrersSupport(true))
 		},
 		"docker-registry": dockerRegistry,
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(title, func(t *testing.T) {
+			t.Parallel()
 			var real http.Handler
 			if next != nil {
 				real = next(t)
@@ -56,8 +59,9 @@ func TestAttached(t *testing.T) {
 				},
 				Cmds: map[string]func(*testscript.TestScript, bool, []string){
 					"image": cmdImage, "index": cmdIndex, "files": cmdFiles, "asked": cmdAsked, "field": cmdField, "exit": cmdExit, "raw": cmdRaw,
-					"deny": cmdDeny, "forge": cmdForge,
+					"deny": cmdDeny, "forge": cmdForge, "forget": cmdForget,
 				},
+				Condition: func(cond string) (bool, error) { return title == "with "+strings.ToUpper(cond), nil },
 			})
 		})
 	}
@@ -134,6 +138,14 @@ func cmdDeny(ts *testscript.TestScript, _ bool, args []string) {
 		}
 		next.ServeHTTP(w, req)
 	})
+}
+
+// forget FILE: the registry deletes the manifest that the reference in FILE
+// names.
+func cmdForget(ts *testscript.TestScript, _ bool, args []string) {
+	ref, err := name.NewDigest(strings.TrimSpace(ts.ReadFile(args[0])))
+	check(ts, err)
+	check(ts, remote.Delete(ref))
 }
 
 // forged is an artifact that holds anything.

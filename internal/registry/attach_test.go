@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -213,8 +214,8 @@ func together(n int) func(http.ResponseWriter, *http.Request, http.Handler) {
 	}
 }
 
-// conditional gives a registry ETags, and has it heed them.
-func conditional(next http.Handler) http.Handler {
+// conditional gives a registry ETags, and has it heed them; refused counts.
+func conditional(next http.Handler, refused *atomic.Int64) http.Handler {
 	var mu sync.Mutex
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		mu.Lock()
@@ -228,6 +229,7 @@ func conditional(next http.Handler) http.Handler {
 		etag := `"` + now.Header().Get("Docker-Content-Digest") + `"`
 		have, none := r.Header.Get("If-Match"), r.Header.Get("If-None-Match")
 		if r.Method == http.MethodPut && (have != "" && have != etag || none != "" && now.Code == http.StatusOK) {
+			refused.Add(1)
 			w.WriteHeader(http.StatusPreconditionFailed)
 			return
 		}
@@ -246,8 +248,9 @@ func TestAttachTogether(t *testing.T) {
 		t.Run(title, func(t *testing.T) {
 			t.Parallel()
 			s := serve(t)
+			var refused atomic.Int64
 			if heeds {
-				s.registry = conditional(s.registry)
+				s.registry = conditional(s.registry, &refused)
 			}
 			img := image(t, 1, 100)
 			subject, repo := digestOf(t, img), parseRef(t, s.host()+"/team/app:v1").Context()
@@ -272,6 +275,9 @@ func TestAttachTogether(t *testing.T) {
 			checkListed(t, client, repo, subject, all)
 			if n := s.count("PUT /v2/team/app/manifests/sha256-"); n <= pushers {
 				t.Errorf("%d writes: nobody was in another's way", n)
+			}
+			if n := refused.Load(); heeds && n < pushers-1 { // all but the first had read too early
+				t.Errorf("%d writes were refused", n)
 			}
 		})
 	}
@@ -355,6 +361,25 @@ func TestAttachSurvives(t *testing.T) {
 			checkListed(t, client, repo, digestOf(t, img), all)
 		})
 	}
+}
+
+// A registry may take a moment to list what it took.
+func TestAttachListedLate(t *testing.T) {
+	s := serve(t, &fault{method: "GET", path: "/referrers/", times: 2, do: func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+		w.Header().Set("Content-Type", "application/vnd.oci.image.index.v1+json")
+		fmt.Fprint(w, `{"schemaVersion":2,"manifests":[]}`)
+	}})
+	s.withAPI(false)
+	client, clock := testClient(t, Options{})
+	img := image(t, 1, 100)
+	repo, all := parseRef(t, s.host()+"/team/app:v1").Context(), attached(t, img, 1)
+	if err := client.Attach(t.Context(), repo, digestOf(t, img), all); err != nil {
+		t.Fatal(err)
+	}
+	if want := []time.Duration{time.Second, 2 * time.Second}; !slices.Equal(clock.waits, want) {
+		t.Errorf("waited %v, want %v", clock.waits, want)
+	}
+	checkListed(t, client, repo, digestOf(t, img), all)
 }
 
 // A registry that gives ETags of a kind that no condition is about.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"net"
 	"net/http"
@@ -97,9 +98,7 @@ func request(ctx context.Context, p profile.Probe, o Options) (*http.Request, er
 		}
 		given.Add(name, value)
 	}
-	for name, values := range given {
-		req.Header[name] = values
-	}
+	maps.Copy(req.Header, given)
 	return req.WithContext(ctx), nil
 }
 

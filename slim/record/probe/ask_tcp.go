@@ -20,16 +20,15 @@ func askTCP(ctx context.Context, t Target, p profile.Probe, o Options) profile.A
 		return failed(ctx, err, o.timeout())
 	}
 	defer conn.Close()
-	// Its failure shows in what is read; closing the connection ends it.
-	go conn.Write(p.Body) //nolint:errcheck // see above
 	chunks, stop := read(conn)
 	defer stop()
-
 	said := newTaken(o.maxBody(), 0)
 	quiet := time.NewTimer(o.quiet())
 	defer quiet.Stop()
 	if len(p.Body) > 0 {
 		quiet.Reset(o.timeout())
+		// Its failure shows in what is read; closing the connection ends it.
+		go conn.Write(p.Body)
 	}
 	var a profile.Answer
 	for {

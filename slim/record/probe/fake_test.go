@@ -12,7 +12,6 @@ import (
 	"net/url"
 	"os/exec"
 	"slices"
-	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -129,19 +128,6 @@ func converse(t *testing.T, talk func(net.Conn)) string {
 		}
 	}()
 	return l.Addr().String()
-}
-
-func portOf(t *testing.T, addr string) int {
-	t.Helper()
-	_, p, err := net.SplitHostPort(addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	n, err := strconv.Atoi(p)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
 }
 
 var _ Running = engine.Container(nil)

@@ -41,10 +41,10 @@ func (r Route) String() string {
 // Bounds of a document.
 const (
 	maxDocument = 16 << 20
-	maxRoutes   = 2000      // asked
-	maxNotAsked = 10_000    // listed
-	maxSteps    = 200_000   // parameters and schemas looked at
-	maxBodies   = 64 << 20  // bytes, of all examples
+	maxRoutes   = 2000     // asked
+	maxNotAsked = 10_000   // listed
+	maxSteps    = 200_000  // parameters and schemas looked at
+	maxBodies   = 64 << 20 // bytes, of all examples
 )
 
 // ParseDocument reads what --openapi takes: a file, or an address in the

@@ -35,7 +35,7 @@ func newSensorCommand(a *app) *cobra.Command {
 		Run: func(cmd *cobra.Command, args []string) {
 			a.sensorExit(runSensor(cmd.Context(), args[0], args[1:], true))
 		},
-	})
+	}, newRelayCommand(a))
 	return cmd
 }
 

@@ -240,6 +240,13 @@ func decode(r io.Reader, out any) error {
 	return json.NewDecoder(io.LimitReader(r, maxAnswer)).Decode(out)
 }
 
-// isSocket says that the daemon is reached by a socket of this machine, which
+// isLocal says that the daemon is reached by a socket of this machine, which
 // does not mean yet that it runs here.
-func (c *client) isSocket() bool { return strings.HasPrefix(c.host, "unix:") }
+func (c *client) isLocal() bool {
+	u, err := url.Parse(c.host)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(u.Hostname())
+	return u.Scheme == "unix" || u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
+}

@@ -13,6 +13,8 @@ import (
 	"github.com/pare-image/pare/slim/record/engine"
 )
 
+const sigKill = 9
+
 // closeWait bounds Close.
 const closeWait = time.Minute
 
@@ -27,9 +29,9 @@ type Container struct {
 	id     string
 	pid    int    // of the first program, on the daemon's machine; 0 unknown
 	ip     string // "" where it has none
-	local  bool   // the daemon is reached by a socket of this machine
-	direct bool   // ip is on a bridge of this machine
+	direct bool   // ip can be reached from here
 	began  time.Time
+	sensor func(arch string) (io.ReadCloser, int64, error)
 	relay  relay
 
 	stop context.CancelFunc // ends watch
@@ -47,7 +49,7 @@ func (c *Container) inspect(ctx context.Context) error {
 	var answer struct {
 		State           struct{ Pid int }
 		NetworkSettings struct {
-			Networks map[string]struct{ IPAddress, Gateway string }
+			Networks map[string]struct{ IPAddress string }
 		}
 	}
 	if err := c.api.call(ctx, "GET", "/containers/"+c.id+"/json", nil, &answer); err != nil {
@@ -57,7 +59,7 @@ func (c *Container) inspect(ctx context.Context) error {
 	for _, n := range answer.NetworkSettings.Networks {
 		c.ip = n.IPAddress
 	}
-	c.direct = c.local && !c.daemon.has("rootless") && sharesNetwork(c.ip)
+	c.reach()
 	return nil
 }
 
@@ -127,7 +129,15 @@ func (c *Container) Exit() engine.ExitStatus {
 
 // Signal sends a signal to the first program (recorded: by way of the
 // sensor). It is no error that the container has ended already.
+//
+// SIGKILL would end the sensor too, and what it has not written yet would be
+// lost; so all but the sensor are killed.
 func (c *Container) Signal(ctx context.Context, sig int) error {
+	if sig == sigKill && c.spec.Sensor != nil {
+		if _, err := c.runRelay(ctx, c.id, relayKill); err == nil || hasStatus(err, http.StatusConflict) {
+			return nil
+		}
+	}
 	err := c.api.call(ctx, "POST", "/containers/"+c.id+"/kill?signal="+strconv.Itoa(sig), nil, nil)
 	if hasStatus(err, http.StatusConflict) {
 		return nil // "is not running"

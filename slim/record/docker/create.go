@@ -1,6 +1,7 @@
 package docker
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"path"
@@ -12,8 +13,7 @@ import (
 	"github.com/pare-image/pare/slim/record/sensor"
 )
 
-// Where the sensor is in a recorded container. The layer's own files hide
-// nothing of the image: no image has this directory.
+// Where the sensor is in a recorded container: a volume of its own.
 const (
 	sensorDir    = "/.pare"
 	sensorFile   = sensorDir + "/pare"
@@ -33,6 +33,8 @@ type creation struct {
 	Volumes     map[string]struct{} `json:",omitempty"`
 	Healthcheck *healthcheck        `json:",omitempty"`
 	OpenStdin   bool                `json:",omitempty"`
+	StdinOnce   bool                `json:",omitempty"`
+	AttachStdin bool                `json:",omitempty"`
 	HostConfig  hostConfig
 }
 
@@ -47,6 +49,8 @@ type hostConfig struct {
 	SecurityOpt    []string          `json:",omitempty"`
 	Sysctls        map[string]string `json:",omitempty"`
 	GroupAdd       []string          `json:",omitempty"`
+	DNS            []string          `json:"Dns,omitempty"`
+	ExtraHosts     []string          `json:",omitempty"`
 	LogConfig      *logConfig        `json:",omitempty"`
 }
 
@@ -69,6 +73,7 @@ func newCreation(s engine.Spec, image, network, owner string, imageEnv []string)
 		Healthcheck: &healthcheck{[]string{"NONE"}},
 		HostConfig: hostConfig{
 			NetworkMode: network,
+			DNS:         s.DNS, ExtraHosts: s.Hosts,
 			// Whatever the daemon's default: logs must be readable, and end.
 			LogConfig: &logConfig{"json-file", map[string]string{"max-size": "256m", "max-file": "2"}},
 		},
@@ -119,7 +124,7 @@ func (c *creation) harden(s engine.Spec) {
 	h.CapAdd = slices.Clone(s.Conditions.Caps)
 	h.SecurityOpt = []string{"no-new-privileges"}
 	if s.Network != engine.Host { // the host's own are not for us to set
-		h.Sysctls = map[string]string{"net.ipv4.ip_unprivileged_port_start": "1024"}
+		h.Sysctls = map[string]string{"net.ipv4.ip_unprivileged_port_start": strconv.Itoa(cmp.Or(s.Conditions.PortStart, 1024))}
 	}
 	for _, dir := range s.Conditions.Tmpfs {
 		if h.Tmpfs == nil {
@@ -139,13 +144,34 @@ func (c *creation) record(s engine.Spec) {
 	c.Cmd = nil
 	c.User = "0:0"
 	c.HostConfig.GroupAdd = nil
-	for _, name := range append([]string{"SYS_PTRACE"}, s.Sensor.Caps...) {
-		name = strings.TrimPrefix(strings.ToUpper(name), "CAP_")
-		if !slices.Contains(c.HostConfig.CapAdd, name) {
-			c.HostConfig.CapAdd = append(c.HostConfig.CapAdd, name)
+	if c.Volumes == nil {
+		c.Volumes = map[string]struct{}{}
+	}
+	c.Volumes[sensorDir] = struct{}{}
+	c.HostConfig.CapAdd = append(c.HostConfig.CapAdd, recorderCaps(s)...)
+}
+
+// recorderCaps are those that only the sensor gets: it takes them from the
+// program.
+func recorderCaps(s engine.Spec) []string {
+	names := append([]string{"SYS_PTRACE"}, s.Sensor.Caps...)
+	var kept []string
+	if s.Conditions != nil { // what docker gives otherwise, and a recorder of another user's processes uses
+		names = append(names, "SETUID", "SETGID", "SETPCAP", "KILL", "DAC_OVERRIDE")
+		kept = s.Conditions.Caps
+	}
+	var out []string
+	for _, name := range names {
+		name = capName(name)
+		if !slices.Contains(out, name) && !slices.ContainsFunc(kept, func(k string) bool { return capName(k) == name }) {
+			out = append(out, name)
 		}
 	}
+	return out
 }
+
+// capName is without CAP_, in capitals.
+func capName(name string) string { return strings.TrimPrefix(strings.ToUpper(name), "CAP_") }
 
 // sensorConfigOf is what the sensor reads. The environment is the one that
 // the daemon gives it: HOSTNAME comes from there.
@@ -154,6 +180,7 @@ func sensorConfigOf(s engine.Spec) sensor.Config {
 		Argv: s.Argv, Dir: s.Dir,
 		User:     &sensor.User{UID: s.User.UID, GID: s.User.GID, Groups: s.User.Groups},
 		Out:      sensorOut,
+		Drop:     recorderCaps(s),
 		Syscalls: s.Sensor.Syscalls,
 		Engine:   "docker",
 	}

@@ -19,9 +19,12 @@ type stream struct {
 // hijack posts in and takes the connection over; it is closed when ctx is
 // done. (Docker Engine API, "ContainerAttach": Upgrade: tcp.)
 func (c *client) hijack(ctx context.Context, path string, in any) (*stream, error) {
-	b, err := json.Marshal(in)
-	if err != nil {
-		return nil, err
+	var b []byte
+	if in != nil {
+		var err error
+		if b, err = json.Marshal(in); err != nil {
+			return nil, err
+		}
 	}
 	header := http.Header{"Content-Type": {"application/json"}, "Connection": {"Upgrade"}, "Upgrade": {"tcp"}}
 	resp, err := c.do(ctx, http.MethodPost, path, header, bytes.NewReader(b))

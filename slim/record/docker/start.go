@@ -24,6 +24,9 @@ func (e *Engine) Start(ctx context.Context, s engine.Spec) (engine.Container, er
 		if err := d.canRecord(s); err != nil {
 			return nil, err
 		}
+		if e.sensor == nil {
+			return nil, ErrNoSensor
+		}
 	}
 	self, err := thisProcess()
 	if err != nil {
@@ -31,10 +34,9 @@ func (e *Engine) Start(ctx context.Context, s engine.Spec) (engine.Container, er
 	}
 	_ = e.Reap(ctx) // what cannot be removed is no reason not to start
 
-	c := &Container{api: e.api, owner: newOwner(self), spec: s, daemon: d, done: make(chan struct{}), local: e.api.isSocket()}
-	c.relay.open = e.sensor
+	c := &Container{api: e.api, owner: newOwner(self), spec: s, daemon: d, sensor: e.sensor, done: make(chan struct{})}
 	if err := c.start(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("starting the image in the Docker Engine at %s: %w", e.api.host, err), c.Close())
+		return nil, errors.Join(err, c.Close())
 	}
 	return c, nil
 }

@@ -16,7 +16,21 @@ var capNames = strings.Fields(`CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID 
 	AUDIT_WRITE AUDIT_CONTROL SETFCAP MAC_OVERRIDE MAC_ADMIN SYSLOG WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON
 	BPF CHECKPOINT_RESTORE`)
 
-// dropCaps takes capabilities, by name without CAP_, from every set of the
+// boundCaps takes capabilities, by name without CAP_, from the bounding set of
+// the calling thread, so that no program gets them back. Without the right to
+// shrink it (SETPCAP) it stays as it is.
+func boundCaps(names []string) error {
+	for _, name := range names {
+		nr := capNumber(name)
+		if nr < 0 {
+			return fmt.Errorf("dropping the recorder's capabilities: %s is none that this pare knows", printable(name))
+		}
+		_ = unix.Prctl(unix.PR_CAPBSET_DROP, uintptr(nr), 0, 0, 0)
+	}
+	return nil
+}
+
+// dropCaps takes capabilities that boundCaps knows from the other sets of the
 // calling thread: those that were given to the recorder only.
 func dropCaps(names []string) error {
 	if len(names) == 0 {
@@ -29,11 +43,6 @@ func dropCaps(names []string) error {
 	}
 	for _, name := range names {
 		nr := capNumber(name)
-		if nr < 0 {
-			return fmt.Errorf("dropping the recorder's capabilities: %s is none that this pare knows", printable(name))
-		}
-		// Without the right to shrink the bounding set it stays as it is.
-		_ = unix.Prctl(unix.PR_CAPBSET_DROP, uintptr(nr), 0, 0, 0)
 		_ = unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_LOWER, uintptr(nr), 0, 0)
 		s, bit := &sets[nr/32], uint32(1)<<(nr%32)
 		s.Effective &^= bit

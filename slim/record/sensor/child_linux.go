@@ -62,10 +62,13 @@ func Child(args []string) error {
 // raw ones, of this thread only: the others are about to end.
 func (s *childSpec) become() error {
 	early := s.chdir() // as root it may reach what the user may not, as runc does
-	if err := dropCaps(s.Drop); err != nil {
+	if err := boundCaps(s.Drop); err != nil {
 		return err
 	}
 	if err := s.User.become(); err != nil {
+		return err
+	}
+	if err := dropCaps(s.Drop); err != nil { // SETUID and SETGID may be among them
 		return err
 	}
 	if early != nil {

@@ -46,10 +46,10 @@ func (w *reader) notRead(n *notification, err error) {
 
 // look is for a path that is in w.path.
 func (w *reader) look(n *notification, p pathArg, kinds kindSet, inspect func(*found)) outcome {
-	follow := p.follows(n)
+	follow := p.follows(n) || hasDotEnd(w.path)
 	exe := w.exe(n.pid)
-	key := seenKey{kinds: kinds, follow: follow, target: p.target, exe: exe}
-	if w.path[0] == '/' && !w.ownRoots.Load() && inspect == nil && w.seenExisting(key, w.path) {
+	key := seenKey{kinds: kinds, follow: follow, target: p.target, exclusive: p.exclusive, exe: exe}
+	if w.path[0] == '/' && !w.ownRoots.Load() && inspect == nil && w.seenExisting(&key, w.path) {
 		return existing // the short way, of most calls
 	}
 	pl, ok, err := w.locate(n, p.dirfd)
@@ -86,7 +86,7 @@ func (w *reader) resolveAndStore(n *notification, pl place, key seenKey, inspect
 	if !n.valid(w.listener) {
 		return unknown // it died, or will ask again
 	}
-	kinds, exists := settle(key.kinds, f, key.target)
+	kinds, exists := settle(key, f)
 	if !f.exists && f.resolved == pl.name {
 		f.resolved = "" // says nothing
 	}
@@ -110,11 +110,14 @@ func (w *reader) resolveAndStore(n *notification, pl place, key seenKey, inspect
 // settle turns what a call wants into what it does. Its result nobody sees:
 // it follows from what was there before. A call that fails changes nothing,
 // but it looked at the path; what it makes is there from then on.
-func settle(kinds kindSet, f found, target bool) (kindSet, bool) {
+func settle(k seenKey, f found) (kindSet, bool) {
+	kinds := k.kinds
 	switch {
+	case k.exclusive && f.exists:
+		kinds &^= kChanges
 	case kinds&kCreate != 0 && f.exists:
 		kinds &^= kCreate // open of a file that is there, or mkdir's EEXIST
-	case kinds&kCreate != 0 && f.parent, target && !f.exists && f.parent:
+	case kinds&kCreate != 0 && f.parent, k.target && !f.exists && f.parent:
 		return kinds, true
 	case !f.exists:
 		kinds &^= kChanges

@@ -51,6 +51,8 @@ type pathArg struct {
 	follow bool
 	// target is a name that comes to be: rename's second.
 	target bool
+	// exclusive calls fail when the path is there.
+	exclusive bool
 }
 
 // call is one notified system call.

@@ -25,6 +25,9 @@ type Config struct {
 	Dir string `json:"dir,omitempty"`
 	// User, when not nil, is switched to before the program is executed.
 	User *User `json:"user,omitempty"`
+	// UserIfRoot says that only a sensor that is root switches: one that the
+	// runtime started as somebody else was told whom to run the program as.
+	UserIfRoot bool `json:"userIfRoot,omitempty"`
 	// Drop are capabilities, by name without CAP_, that only the recorder was
 	// given: the program does not get them.
 	Drop []string `json:"drop,omitempty"`

@@ -71,6 +71,7 @@ func (w *reader) plain(n *notification, c *call) {
 		kinds := p.kinds
 		if !whole {
 			kinds &^= kChanges
+			p.target = false
 		}
 		whole = w.record(n, p, kinds) != missing
 	}

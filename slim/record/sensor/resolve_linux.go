@@ -62,9 +62,6 @@ func (w *reader) openPath(root int, p string, follow bool) (int, error) {
 	if !w.openat2 {
 		return -1, unix.ENOSYS
 	}
-	if hasDotEnd(p) {
-		follow = true
-	}
 	how := unix.OpenHow{Flags: pathOnly, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS}
 	if !follow {
 		how.Flags |= unix.O_NOFOLLOW
@@ -80,7 +77,10 @@ func (w *reader) openPath(root int, p string, follow bool) (int, error) {
 
 // hasDotEnd says that a path ends so that what it names must be a directory,
 // and a link there is followed.
-func hasDotEnd(p string) bool { return strings.HasSuffix(p, "/") || strings.HasSuffix(p, "/.") }
+func hasDotEnd[T string | []byte](p T) bool {
+	n := len(p)
+	return n > 0 && (p[n-1] == '/' || n > 1 && p[n-1] == '.' && p[n-2] == '/')
+}
 
 func onProc(fd int) bool {
 	var st unix.Statfs_t

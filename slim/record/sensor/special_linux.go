@@ -27,7 +27,8 @@ func (w *reader) open(n *notification) {
 		}
 		p, flags = at(0, 0), binary.LittleEndian.Uint64(how[:])
 	}
-	if flags&unix.O_NOFOLLOW != 0 || flags&(unix.O_CREAT|unix.O_EXCL) == unix.O_CREAT|unix.O_EXCL {
+	p.exclusive = flags&(unix.O_CREAT|unix.O_EXCL) == unix.O_CREAT|unix.O_EXCL
+	if flags&unix.O_NOFOLLOW != 0 || p.exclusive {
 		p = p.itself()
 	}
 	w.record(n, p, openKinds(flags))

@@ -71,10 +71,12 @@ type accessed struct {
 
 // seenKey is a question that was asked before, and answered by what it says.
 type seenKey struct {
-	path           string
-	kinds          kindSet
-	follow, target bool
-	exe            uint32
+	path      string
+	exe       uint32
+	kinds     kindSet
+	follow    bool
+	target    bool // pathArg.target
+	exclusive bool // pathArg.exclusive
 }
 
 type seenState uint8
@@ -114,10 +116,11 @@ func (s *store) used(nr int) {
 	}
 }
 
-func (s *store) seenExisting(k seenKey, path []byte) bool {
+// seenExisting is seen for a path that nobody has made a string of yet.
+func (s *store) seenExisting(k *seenKey, path []byte) bool {
 	s.seenMu.RLock()
 	defer s.seenMu.RUnlock()
-	return s.seenIt[seenKey{string(path), k.kinds, k.follow, k.target, k.exe}] == seenHere
+	return s.seenIt[seenKey{string(path), k.exe, k.kinds, k.follow, k.target, k.exclusive}] == seenHere
 }
 
 func (s *store) seen(k seenKey) seenState {

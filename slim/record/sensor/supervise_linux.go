@@ -36,6 +36,9 @@ func Supervise(ctx context.Context, cfg Config, args []string) (exitCode int, er
 	if s := Check(); !s.OK() {
 		return 1, fmt.Errorf("%w: %s", ErrUnsupported, s.Why)
 	}
+	if cfg.UserIfRoot && os.Geteuid() != 0 {
+		cfg.User = nil
+	}
 	env := cfg.Env
 	if env == nil {
 		env = os.Environ()

@@ -71,12 +71,14 @@ const (
 	untilEnter  = "enter"
 )
 
+const defaultStop = 10 * time.Second
+
 func (f *endFlags) bind(cmd *cobra.Command) {
 	f.until = untilAuto
 	bindEnum(cmd, cmd.Flags(), &f.until, "until", "end when all is asked, when the program ends, on Ctrl-C, on Enter; auto is probes where something is asked, else exit",
 		[]string{untilAuto, untilProbes, untilExit, untilSignal, untilEnter})
 	cmd.Flags().DurationVar(&f.dur, "for", 0, "end after `DURATION` at the latest, counted from when all is asked")
-	cmd.Flags().DurationVar(&f.stop, "stop-timeout", 10*time.Second, "kill the program when it has not ended `DURATION` after its stop signal")
+	cmd.Flags().DurationVar(&f.stop, "stop-timeout", defaultStop, "kill the program when it has not ended `DURATION` after its stop signal")
 }
 
 func newRecordCommand(a *app) *cobra.Command {

@@ -80,7 +80,9 @@ func recordText(c recordCommand, r *recorded) string {
 	if b.Len() == n {
 		b.WriteString(" nothing that can be told")
 	}
-	fmt.Fprintf(&b, "\n  %-10s pare slim %s -p %s -o DEST", "next", oneLine(c.image), oneLine(c.output))
+	if c.output != "" {
+		fmt.Fprintf(&b, "\n  %-10s pare slim %s -p %s -o DEST", "next", oneLine(c.image), oneLine(c.output))
+	}
 	return b.String()
 }
 

@@ -17,6 +17,7 @@ type slimCommand struct {
 	plan   string
 	json   bool
 	slim   slimFlags
+	proof  proofFlags
 	source sourceFlags
 	cache  cacheFlags
 }
@@ -55,6 +56,7 @@ whole or not at all.`,
 	cmd.Flags().StringVarP(&c.output, "output", "o", "", "`DEST`, a reference to write")
 	cmd.Flags().StringVar(&c.plan, "plan", "", "also write the plan as JSON to `FILE`")
 	c.slim.bind(cmd)
+	c.proof.bind(cmd)
 	c.source.bind(cmd)
 	c.cache.bind(cmd)
 	bindJSON(cmd, &c.json)
@@ -70,6 +72,9 @@ func runSlim(ctx context.Context, a *app, c slimCommand) error {
 		return err
 	}
 	if err := refusePlanOver(c.plan, &c.slim, &c.source, c.image, c.output); err != nil {
+		return err
+	}
+	if err := c.proof.check(); err != nil {
 		return err
 	}
 	places, err := a.places(&c.source)
@@ -89,7 +94,7 @@ func runSlim(ctx context.Context, a *app, c slimCommand) error {
 		return err
 	}
 	defer src.Close()
-	jobs, left, err := a.match(ctx, src, c.slim.profiles, places)
+	jobs, left, err := w.jobs(ctx, &c, src, places)
 	if err != nil {
 		return err
 	}
@@ -101,7 +106,7 @@ func runSlim(ctx context.Context, a *app, c slimCommand) error {
 		return fmt.Errorf("writing %s: %w", dest, err)
 	}
 	a.tellLeftOut(left)
-	built, err := w.buildAll(ctx, src, jobs, c.plan)
+	built, err := w.buildOrProve(ctx, &c, src, jobs)
 	if err != nil {
 		return err
 	}

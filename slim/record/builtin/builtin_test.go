@@ -26,6 +26,9 @@ func TestMain(m *testing.M) {
 	if code, ours := Reexec(os.Args); ours {
 		os.Exit(code)
 	}
+	if dir := os.Getenv("PARE_TEST_VICTIM"); dir != "" {
+		victim(dir)
+	}
 	os.Exit(m.Run())
 }
 
@@ -61,28 +64,36 @@ file data/old 0640 7:8 "old"
 // openImage returns the tree of the guest's image with more layers.
 func openImage(t testing.TB, more string) *layers.Tree {
 	t.Helper()
-	program, err := guest()
-	if err != nil {
-		t.Fatal(err)
-	}
-	all, err := testimage.New(t, guestFiles+more).Layers()
-	if err != nil {
-		t.Fatal(err)
-	}
-	top, err := testimage.Layer([]testimage.Entry{{Header: tar.Header{Typeflag: tar.TypeReg, Name: "usr/bin/guest", Mode: 0o755}, Body: program}}, "none")
-	if err != nil {
-		t.Fatal(err)
-	}
-	img, err := testimage.Image(&v1.ConfigFile{OS: "linux", Architecture: "amd64"}, append(all, top)...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	tree, err := layers.Open(t.Context(), img, layers.Options{})
+	tree, err := guestImage(t.Context(), more)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { tree.Close() })
 	return tree
+}
+
+func guestImage(ctx context.Context, more string) (*layers.Tree, error) {
+	program, err := guest()
+	if err != nil {
+		return nil, err
+	}
+	below, err := testimage.Parse(guestFiles + more)
+	if err != nil {
+		return nil, err
+	}
+	all, err := below.Layers()
+	if err != nil {
+		return nil, err
+	}
+	top, err := testimage.Layer([]testimage.Entry{{Header: tar.Header{Typeflag: tar.TypeReg, Name: "usr/bin/guest", Mode: 0o755}, Body: program}}, "none")
+	if err != nil {
+		return nil, err
+	}
+	img, err := testimage.Image(&v1.ConfigFile{OS: "linux", Architecture: "amd64"}, append(all, top)...)
+	if err != nil {
+		return nil, err
+	}
+	return layers.Open(ctx, img, layers.Options{})
 }
 
 // bed is an engine and the image that it starts.
@@ -109,8 +120,12 @@ func newBed(t testing.TB, more string) *bed {
 
 // spec starts the guest with these words.
 func (b *bed) spec(words ...string) engine.Spec {
+	return guestSpec(b.tree, words...)
+}
+
+func guestSpec(tree *layers.Tree, words ...string) engine.Spec {
 	return engine.Spec{
-		Tree: b.tree, Argv: append([]string{"guest"}, words...), Env: []string{"PATH=/nowhere:/usr/bin", "A=b"},
+		Tree: tree, Argv: append([]string{"guest"}, words...), Env: []string{"PATH=/nowhere:/usr/bin", "A=b"},
 		Dir: "/", Network: engine.Loopback, StopSignal: 15,
 	}
 }

@@ -38,8 +38,7 @@ func (s *stage) command(conn *net.UnixConn, q request, files []*os.File) reply {
 // startInside starts a command in the container's namespaces.
 func (s *stage) startInside(p program, files []*os.File) (*exec.Cmd, error) {
 	s.mu.Lock()
-	pidNS, mountNS := s.pidNS, s.mountNS
-	running := s.process != nil
+	inside, mountNS, running := s.inside, s.mountNS, s.process != nil
 	s.mu.Unlock()
 	if !running {
 		return nil, fmt.Errorf("running %q inside: the container does not run", p.Argv)
@@ -47,7 +46,7 @@ func (s *stage) startInside(p program, files []*os.File) (*exec.Cmd, error) {
 	cmd := s.child(roleEnter)
 	cmd.ExtraFiles = []*os.File{mountNS}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = files[0], files[1], files[2]
-	rec, err := s.convert(cmd, p, p.Sensor, func() error { return startIn(pidNS, cmd) })
+	rec, err := s.convert(cmd, p, p.Sensor, inside, cmd.Start)
 	if err != nil {
 		return nil, fmt.Errorf("running a command inside: %w", err)
 	}
@@ -57,20 +56,6 @@ func (s *stage) startInside(p program, files []*os.File) (*exec.Cmd, error) {
 	return cmd, nil
 }
 
-// startIn starts a process in another pid namespace; for the spawner.
-func startIn(pidNS *os.File, cmd *exec.Cmd) error {
-	own, err := os.Open("/proc/thread-self/ns/pid")
-	if err != nil {
-		return err
-	}
-	defer own.Close()
-	if err := unix.Setns(int(pidNS.Fd()), unix.CLONE_NEWPID); err != nil {
-		return fmt.Errorf("entering the pid namespace: %w", err)
-	}
-	err = cmd.Start()
-	return errors.Join(err, unix.Setns(int(own.Fd()), unix.CLONE_NEWPID))
-}
-
 // startHost starts a command of the host in the container's network.
 func (s *stage) startHost(p program, files []*os.File) (*exec.Cmd, error) {
 	cmd := &exec.Cmd{
@@ -78,5 +63,5 @@ func (s *stage) startHost(p program, files []*os.File) (*exec.Cmd, error) {
 		Stdin: files[0], Stdout: files[1], Stderr: files[2],
 		SysProcAttr: &unix.SysProcAttr{Setsid: true, Pdeathsig: unix.SIGKILL},
 	}
-	return cmd, s.spawn.do(cmd.Start)
+	return cmd, s.beside.do(cmd.Start)
 }

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"runtime"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -19,13 +20,13 @@ import (
 // stage is the process beside a container: in its user and network
 // namespaces, outside its pid and mount namespaces.
 type stage struct {
-	dir   string // the container's scratch directory
-	spawn *spawner
-	log   *os.File
+	dir    string // the container's scratch directory
+	beside *spawner
+	inside *spawner // in the container's pid namespace, once there is one
+	log    *os.File
 
 	mu      sync.Mutex
 	process *os.Process
-	pidNS   *os.File
 	mountNS *os.File
 	ended   chan struct{} // closed when the first program is gone
 	records []*recording
@@ -39,7 +40,7 @@ func stageMain(args []string) int {
 		return 1
 	}
 	inherited(1) // the lock of the directory, held while this process lives
-	s := &stage{dir: args[0], log: inherited(2), spawn: newSpawner()}
+	s := &stage{dir: args[0], log: inherited(2), beside: newSpawner()}
 	for {
 		files, err := receiveFiles(control)
 		if err != nil {
@@ -64,7 +65,6 @@ func (s *stage) end() {
 	}
 	s.process.Kill()
 	<-s.ended
-	s.pidNS.Close()
 	s.mountNS.Close() // the last hold of all that is mounted
 }
 
@@ -137,7 +137,7 @@ func (s *stage) start(f first) (*exec.Cmd, error) {
 	cmd := s.child(roleFirst)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = s.dir, s.log, s.log
 	cmd.SysProcAttr.Cloneflags = unix.CLONE_NEWPID | unix.CLONE_NEWNS
-	rec, err := s.convert(cmd, f, f.Program.Sensor, func() error {
+	rec, err := s.convert(cmd, f, f.Program.Sensor, s.beside, func() error {
 		err := cmd.Start()
 		s.log.Close()
 		if err != nil {
@@ -155,7 +155,7 @@ func (s *stage) start(f first) (*exec.Cmd, error) {
 
 // convert starts a process of ours and tells it what to become. It returns
 // when that is done, or has failed. With a sensor, it is recorded from then on.
-func (s *stage) convert(cmd *exec.Cmd, what any, o *engine.SensorOptions, start func() error) (*recording, error) {
+func (s *stage) convert(cmd *exec.Cmd, what any, o *engine.SensorOptions, by *spawner, start func() error) (*recording, error) {
 	ours, theirs, err := socketPair()
 	if err != nil {
 		return nil, err
@@ -172,7 +172,7 @@ func (s *stage) convert(cmd *exec.Cmd, what any, o *engine.SensorOptions, start 
 		defer end.Close()
 		cmd.ExtraFiles = append(cmd.ExtraFiles, end)
 	}
-	err = s.spawn.do(start)
+	err = by.do(start)
 	theirs.Close()
 	if rec != nil {
 		rec.begin(cmd.ExtraFiles[len(cmd.ExtraFiles)-1]) // it fails at once where start has
@@ -214,11 +214,17 @@ func converse(c *net.UnixConn, what any) error {
 	return r.err()
 }
 
-// enterable keeps hold of the container's namespaces.
+// enterable keeps hold of the container's namespaces. There is no way back
+// from a pid namespace for one who has no privilege in the old one.
 func (s *stage) enterable(pid int) error {
-	var err error
-	if s.pidNS, err = os.Open(fmt.Sprintf("/proc/%d/ns/pid", pid)); err != nil {
+	pidNS, err := os.Open(fmt.Sprintf("/proc/%d/ns/pid", pid))
+	if err != nil {
 		return err
+	}
+	defer pidNS.Close()
+	s.inside = newSpawner()
+	if err := s.inside.do(func() error { return unix.Setns(int(pidNS.Fd()), unix.CLONE_NEWPID) }); err != nil {
+		return fmt.Errorf("entering the pid namespace: %w", err)
 	}
 	s.mountNS, err = os.Open(fmt.Sprintf("/proc/%d/ns/mnt", pid))
 	return err
@@ -237,7 +243,7 @@ func (s *stage) signal(sig int) reply {
 }
 
 func exitReply(p *os.ProcessState) reply {
-	st, ok := p.Sys().(unix.WaitStatus)
+	st, ok := p.Sys().(syscall.WaitStatus)
 	if ok && st.Signaled() {
 		return reply{Code: 128 + int(st.Signal()), Signal: int(st.Signal())}
 	}
@@ -245,8 +251,8 @@ func exitReply(p *os.ProcessState) reply {
 }
 
 // spawner starts all processes from one thread that never ends: a thread's
-// end is what PR_SET_PDEATHSIG takes for its parent's, and its pid namespace
-// for children (setns(2)) is its own.
+// end is what PR_SET_PDEATHSIG takes for its parent's, and the pid namespace
+// of its children (setns(2)) is its own.
 type spawner struct{ work chan func() }
 
 func newSpawner() *spawner {

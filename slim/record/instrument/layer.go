@@ -17,6 +17,10 @@ import (
 	"github.com/pare-image/pare/slim/record/sensor"
 )
 
+// recorderCaps are those that docs/instrument.md has people give to the
+// container for the sensor's sake; the program does not get them.
+var recorderCaps = []string{"SYS_ADMIN", "SYS_PTRACE"}
+
 // newLayer is the one that holds the sensor, of the kind of img's own.
 func newLayer(ctx context.Context, img v1.Image, user engine.Identity, created time.Time, o Options) (v1.Layer, error) {
 	id, err := slim.Identify(img)
@@ -29,11 +33,16 @@ func newLayer(ctx context.Context, img v1.Image, user engine.Identity, created t
 	}
 	// Dir stays empty: the runtime's, which docker run -w may change.
 	config, err := json.MarshalIndent(sensor.Config{
-		Argv:   []string{},
-		User:   &sensor.User{UID: user.UID, GID: user.GID, Groups: user.Groups},
-		Out:    outDir,
-		Engine: "instrument", Image: id.Image(),
-		OutFromEnv: true, Syscalls: o.Syscalls,
+		Argv: []string{},
+		User: &sensor.User{UID: user.UID, GID: user.GID, Groups: user.Groups},
+		// docker run --user and runAsUser of Kubernetes are followed.
+		UserIfRoot: true,
+		Drop:       recorderCaps,
+		Out:        outDir,
+		OutFromEnv: true,
+		Syscalls:   o.Syscalls,
+		Engine:     "instrument",
+		Image:      id.Image(),
 	}, "", "  ")
 	if err != nil {
 		return nil, err

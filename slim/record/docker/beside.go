@@ -71,7 +71,7 @@ func (c *Container) startRelay(ctx context.Context) (string, *stream, error) {
 	if err != nil {
 		return "", nil, err
 	}
-	if err := c.api.call(ctx, "POST", "/containers/"+id+"/start", nil, nil); err != nil {
+	if err := c.api.make(ctx, "/containers/"+id+"/start", nil, nil); err != nil {
 		s.Close()
 		return "", nil, err
 	}

@@ -191,6 +191,15 @@ func (c *client) call(ctx context.Context, method, path string, in, out any) err
 	return nil
 }
 
+// make posts what makes something. It is not given up when ctx is done: the
+// daemon would go on, and what it makes could then not be removed.
+func (c *client) make(ctx context.Context, path string, in, out any) error {
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	return c.call(context.WithoutCancel(ctx), http.MethodPost, path, in, out)
+}
+
 // negotiate settles the API's version: ours, or the nearest that the daemon
 // takes.
 func (c *client) negotiate(ctx context.Context) error {

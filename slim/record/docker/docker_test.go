@@ -115,11 +115,17 @@ func startImage(t *testing.T, e *Engine, img v1.Image, o engine.SpecOptions, cha
 	return c
 }
 
-// nothingLeft looks for what has this owner, or any if it is "".
+// nothingLeft looks for what has this owner, or any of this process if it
+// is "".
 func nothingLeft(t *testing.T, e *Engine, owner string) {
 	t.Helper()
-	err := e.api.removeOwned(context.Background(), func(o string) bool {
-		if o == owner || owner == "" && o != "" {
+	self, err := thisProcess()
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = e.api.removeOwned(context.Background(), func(o string) bool {
+		p, _ := parseOwner(o)
+		if o == owner || owner == "" && p == self {
 			t.Errorf("left behind: %s", o)
 			return true
 		}

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
@@ -33,7 +34,7 @@ func (c *client) provide(ctx context.Context, img v1.Image, owner string) (image
 	case there && !ours:
 		return id.String(), "", nil
 	case there:
-		err = c.call(ctx, "POST", "/images/"+id.String()+"/tag?"+url.Values{"repo": {imageName}, "tag": {owner}}.Encode(), nil, nil)
+		err = c.make(ctx, "/images/"+id.String()+"/tag?"+url.Values{"repo": {imageName}, "tag": {owner}}.Encode(), nil, nil)
 		if !hasStatus(err, http.StatusNotFound) { // gone in between otherwise
 			return tag, tag, err
 		}
@@ -59,16 +60,24 @@ func (c *client) find(ctx context.Context, id v1.Hash) (there, ours bool, err er
 // errRead ends the packing when the daemon wants no more.
 var errRead = errors.New("the daemon has read enough")
 
-// load sends the image as docker save would have written it.
+// load sends the image as docker save would have written it. When ctx is done
+// nothing more is sent, so that the daemon gives up; once all is sent its
+// answer is waited for all the same, or the tag could appear after Close.
 func (c *client) load(ctx context.Context, img v1.Image, tag string) error {
+	whole, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
 	r, w := io.Pipe()
+	defer context.AfterFunc(ctx, func() {
+		w.CloseWithError(context.Cause(ctx))
+		time.AfterFunc(closeWait, cancel)
+	})()
 	written := make(chan error, 1)
 	go func() {
 		err := writeArchive(w, img, tag)
 		w.CloseWithError(err)
 		written <- err
 	}()
-	resp, err := c.do(ctx, http.MethodPost, "/images/load?quiet=1", http.Header{"Content-Type": {"application/x-tar"}}, r)
+	resp, err := c.do(whole, http.MethodPost, "/images/load?quiet=1", http.Header{"Content-Type": {"application/x-tar"}}, r)
 	if err == nil {
 		defer resp.Body.Close()
 		err = loadAnswer(resp.Body)
@@ -77,7 +86,7 @@ func (c *client) load(ctx context.Context, img v1.Image, tag string) error {
 	if werr := <-written; werr != nil && !errors.Is(werr, errRead) {
 		err = fmt.Errorf("packing the image: %w", werr)
 	}
-	if err != nil {
+	if err = errors.Join(context.Cause(ctx), err); err != nil {
 		return fmt.Errorf("loading the image into the Docker Engine at %s: %w", c.host, err)
 	}
 	return nil

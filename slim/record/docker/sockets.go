@@ -44,6 +44,10 @@ func listeningIn(dir string) ([]socket, error) {
 // stateListen is TCP_LISTEN, as /proc/net/tcp has it. (proc_pid_net(5))
 const stateListen = "0A"
 
+// Docker's own name server is in every network but the default one, at
+// 127.0.0.11; little and big endian.
+const dockerDNS, dockerDNSBig = "0B00007F", "7F00000B"
+
 // parseSockets reads lines of "N: LOCAL REMOTE STATE …", addresses as
 // HEX:PORT in the machine's byte order by groups of four bytes.
 func parseSockets(r io.Reader) ([]socket, error) {
@@ -58,6 +62,9 @@ func parseSockets(r io.Reader) ([]socket, error) {
 		port, err := strconv.ParseUint(text, 16, 16)
 		if !ok || err != nil {
 			return nil, fmt.Errorf("the address %q is none", f[1])
+		}
+		if address == dockerDNS || address == dockerDNSBig {
+			continue
 		}
 		out = append(out, socket{int(port), isLoopback(address)})
 	}

@@ -69,7 +69,7 @@ func (c *Container) start(ctx context.Context) (err error) {
 		}
 	}
 	c.began = time.Now()
-	if err := c.api.call(ctx, "POST", "/containers/"+c.id+"/start", nil, nil); err != nil {
+	if err := c.api.make(ctx, "/containers/"+c.id+"/start", nil, nil); err != nil {
 		return c.explain(err)
 	}
 	if err := c.inspect(ctx); err != nil {
@@ -84,7 +84,7 @@ func (c *Container) start(ctx context.Context) (err error) {
 // create makes a container and returns its ID.
 func (c *client) create(ctx context.Context, body creation) (string, error) {
 	var answer struct{ ID string }
-	err := c.call(ctx, "POST", "/containers/create", body, &answer)
+	err := c.make(ctx, "/containers/create", body, &answer)
 	return url.PathEscape(answer.ID), err
 }
 
@@ -98,7 +98,7 @@ func (c *Container) connectTo(ctx context.Context) (mode string, err error) {
 		"Name": "pare-" + c.owner, "Driver": "bridge", "Internal": true, "CheckDuplicate": true,
 		"Labels": map[string]string{ownerLabel: c.owner},
 	}
-	if err := c.api.call(ctx, "POST", "/networks/create", body, &answer); err != nil {
+	if err := c.api.make(ctx, "/networks/create", body, &answer); err != nil {
 		return "", fmt.Errorf("making a network without a way out: %w; where that is not allowed, record with --network host", err)
 	}
 	return "pare-" + c.owner, nil

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -206,9 +207,7 @@ func together(n int) func(http.ResponseWriter, *http.Request, http.Handler) {
 		next.ServeHTTP(rec, r) // all of them read before any of them writes
 		wg.Done()
 		wg.Wait()
-		for k, v := range rec.Header() {
-			w.Header()[k] = v
-		}
+		maps.Copy(w.Header(), rec.Header())
 		w.WriteHeader(rec.Code)
 		w.Write(rec.Body.Bytes())
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 
@@ -75,9 +76,7 @@ func (r *repository) putOnce(ctx context.Context, id string, media types.MediaTy
 	if err != nil {
 		return nil, err
 	}
-	for k, v := range header {
-		req.Header[k] = v
-	}
+	maps.Copy(req.Header, header)
 	req.Header.Set("Content-Type", string(media))
 	resp, err := r.http.Do(req)
 	if err != nil {

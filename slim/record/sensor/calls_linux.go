@@ -64,6 +64,8 @@ type call struct {
 	// privileged calls need a capability, whatever their arguments; own are
 	// those after which the process may have another root than its parent.
 	privileged, own bool
+	// identity calls change who a process is.
+	identity bool
 	// refused calls fail with ENOSYS: nobody would see what they do.
 	refused bool
 }
@@ -185,7 +187,7 @@ var table = sync.OnceValue(func() *callTable {
 		add(name, &call{paths: paths})
 	}
 	for name, f := range special {
-		add(name, &call{special: f})
+		add(name, &call{special: f, identity: strings.HasPrefix(name, "set") && name != "setns"})
 	}
 	add("io_uring_setup", &call{refused: true})
 	for _, name := range privileged {

@@ -41,6 +41,9 @@ func (w *reader) handle(n *notification) syscall.Errno {
 		w.begin(n)
 	}
 	w.used(int(n.nr))
+	if w.waiting.Load() > 0 && (c == nil || !c.identity) {
+		w.switched(n.pid)
+	}
 	if c == nil {
 		return 0
 	}

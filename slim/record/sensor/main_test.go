@@ -47,7 +47,17 @@ func TestMain(m *testing.M) {
 			os.Exit(0)
 		}
 	}
-	os.Exit(m.Run())
+	dir, err := os.MkdirTemp("", "sensor")
+	if err == nil {
+		err = os.Chmod(dir, 0o755)
+	}
+	if err != nil {
+		panic(err)
+	}
+	shared = dir
+	code := m.Run()
+	os.RemoveAll(dir)
+	os.Exit(code)
 }
 
 func superviseMain(args []string) int {
@@ -88,7 +98,7 @@ type outcomeOf struct {
 }
 
 // one is the profile of a run that made one.
-func (o *outcomeOf) one(t *testing.T) *profile.Profile {
+func (o *outcomeOf) one(t testing.TB) *profile.Profile {
 	t.Helper()
 	if len(o.profiles) != 1 {
 		t.Fatalf("%d profiles; exit %d, stderr %s", len(o.profiles), o.code, o.stderr)
@@ -96,17 +106,31 @@ func (o *outcomeOf) one(t *testing.T) *profile.Profile {
 	return o.profiles[0]
 }
 
-func self(t *testing.T) string {
+// self is this program where every user can execute it.
+func self(t testing.TB) string {
 	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return exe
+	name := filepath.Join(shared, "sensor.test")
+	if err := os.Link(exe, name); err != nil && !errors.Is(err, fs.ErrExist) {
+		body, err := os.ReadFile(exe)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, body, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return name
 }
 
-// open is a directory that every user can write and reach.
-func openDir(t *testing.T) string {
+// shared is a directory of all tests.
+var shared string
+
+// openDir is a directory that every user can write and reach.
+func openDir(t testing.TB) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "sensor")
 	if err != nil {
@@ -119,7 +143,7 @@ func openDir(t *testing.T) string {
 	return dir
 }
 
-func (s supervised) run(t *testing.T) *outcomeOf {
+func (s supervised) run(t testing.TB) *outcomeOf {
 	t.Helper()
 	needRecording(t)
 	dir := openDir(t)
@@ -160,7 +184,7 @@ func (s supervised) run(t *testing.T) *outcomeOf {
 	return &outcomeOf{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String(), profilesIn(t, s.cfg.Out)}
 }
 
-func profilesIn(t *testing.T, dir string) []*profile.Profile {
+func profilesIn(t testing.TB, dir string) []*profile.Profile {
 	t.Helper()
 	names, _ := filepath.Glob(filepath.Join(dir, "*.json"))
 	var out []*profile.Profile

@@ -37,6 +37,7 @@ type Recorder struct {
 
 	store
 	executables
+	switching
 
 	// How many readers there are, how many of them look at a call, and how
 	// many calls were looked at: for reinforce.
@@ -159,6 +160,7 @@ func (r *Recorder) close() {
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
+	r.settleUsers()
 	r.finish()
 	r.listener.Close()
 	unix.Close(r.proc)

@@ -221,7 +221,7 @@ func (w *reader) setIDs(n *notification) {
 		w.privilege(profile.Privilege{Kind: profile.CapCall, Path: name})
 	}
 	if id := uint32(n.args[effective]); !gid && id != noID {
-		w.user(profile.User{UID: int(id), GID: int(inside(w.gids, s.gid[1]))})
+		w.switches(n.pid, profile.User{UID: int(id), GID: int(inside(w.gids, s.gid[1]))})
 	}
 }
 

@@ -41,7 +41,6 @@ type store struct {
 	privs    map[profile.Privilege]bool
 	findings map[string]*profile.Finding
 	ended    time.Time
-	exeNames func(uint32) string
 
 	lost, unread atomic.Int64
 	syscalls     [maxNr]atomic.Bool

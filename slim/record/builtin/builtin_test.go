@@ -105,6 +105,11 @@ type bed struct {
 
 func newBed(t testing.TB, more string) *bed {
 	t.Helper()
+	return newBedOf(t, openImage(t, more))
+}
+
+func newBedOf(t testing.TB, tree *layers.Tree) *bed {
+	t.Helper()
 	dir := t.TempDir()
 	e := New(Options{Dir: dir, Warn: func(s string) { t.Log("warning:", s) }})
 	t.Cleanup(func() {
@@ -115,7 +120,7 @@ func newBed(t testing.TB, more string) *bed {
 			t.Errorf("left in %s: %v", dir, left)
 		}
 	})
-	return &bed{e, dir, openImage(t, more)}
+	return &bed{e, dir, tree}
 }
 
 // spec starts the guest with these words.

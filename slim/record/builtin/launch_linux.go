@@ -123,7 +123,7 @@ func becomeMapped(role string, args []string) int {
 	if unix.Setresgid(0, 0, 0) != nil || unix.Setgroups(nil) != nil || unix.Setresuid(0, 0, 0) != nil {
 		return 1
 	}
-	syscall.Exec("/proc/self/exe", append([]string{"pare", role}, args[1:]...), []string{})
+	syscall.Exec("/proc/self/exe", append([]string{"pare", role}, args[1:]...), reexecEnv)
 	return 1
 }
 

@@ -20,6 +20,10 @@ const (
 	roleMapped = "mapped:"             // before a role: wait for the id maps, then become root
 )
 
+// reexecEnv is the environment of this program's processes: none. (Tests under
+// the race detector have one: it would have every process wait at its end.)
+var reexecEnv = []string{}
+
 // Every role gets its files from here on.
 const firstFile = 3
 

@@ -57,15 +57,21 @@ func stageMain(args []string) int {
 	return 0
 }
 
+// end ends the container. Its first process is gone when all of the pid
+// namespace are, for which commands inside must be waited for meanwhile.
 func (s *stage) end() {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.process == nil {
+	process, ended := s.process, s.ended
+	s.mu.Unlock()
+	if process == nil {
 		return
 	}
-	s.process.Kill()
-	<-s.ended
-	s.mountNS.Close() // the last hold of all that is mounted
+	process.Kill()
+	select {
+	case <-ended:
+		s.mountNS.Close() // the last hold of all that is mounted
+	case <-time.After(patience):
+	}
 }
 
 // serve answers one question.
@@ -196,7 +202,7 @@ func (s *stage) convert(cmd *exec.Cmd, what any, o *engine.SensorOptions, by *sp
 // child describes a process of this program, in the stage's namespaces.
 func (s *stage) child(role string) *exec.Cmd {
 	return &exec.Cmd{
-		Path: "/proc/self/exe", Args: []string{"pare", role}, Env: []string{}, Dir: "/",
+		Path: "/proc/self/exe", Args: []string{"pare", role}, Env: reexecEnv, Dir: "/",
 		SysProcAttr: &unix.SysProcAttr{Setsid: true},
 	}
 }

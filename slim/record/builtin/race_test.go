@@ -1,0 +1,5 @@
+//go:build linux && race
+
+package builtin
+
+func init() { reexecEnv = []string{"GORACE=atexit_sleep_ms=0"} }

@@ -35,7 +35,7 @@ func (l launch) start() (*exec.Cmd, error) {
 	cmd := &exec.Cmd{
 		Path: "/proc/self/fd/" + strconv.Itoa(int(program.Fd())),
 		Args: append([]string{"pare", l.role}, l.args...),
-		Env:  []string{}, Dir: l.dir, ExtraFiles: l.files,
+		Env:  reexecEnv, Dir: l.dir, ExtraFiles: l.files,
 		SysProcAttr: &syscall.SysProcAttr{Setsid: true, Cloneflags: l.namespaces},
 	}
 	if l.id.footing == withRanges {

@@ -41,6 +41,8 @@ dir code
 file code/main.py
 dir srv/data
 dir tmp 1777
+dir tmp/perf_root
+dir var/tmp
 file etc/app.conf
 dir pub 0777
 dir grp 0775 0:65532
@@ -77,6 +79,8 @@ func TestOwnership(t *testing.T) {
 /var/log/app/app.log state /var/log/app/app.log
 `},
 		{name: "never /var/lib itself", accesses: ps(accessed("/var/lib/new", create)), findings: "error cannot-write /var/lib"},
+		{name: "what a build left in /tmp", accesses: ps(accessed("/tmp/perf_root/1", create)), given: "/tmp/perf_root state /tmp/perf_root/1"},
+		{name: "never /var/tmp itself", accesses: ps(accessed("/var/tmp/new", create)), findings: "error cannot-write /var/tmp"},
 		{name: "no other directory", accesses: ps(accessed("/srv/data/x", create)), findings: "error cannot-write /srv/data"},
 		{name: "no configuration", accesses: ps(accessed("/etc/app.conf", write)), findings: "error cannot-write /etc/app.conf"},
 		{name: "once for many files", accesses: ps(accessed("/srv/data/x", create), accessed("/srv/data/y", create), accessed("/srv/data/z", create)), findings: "error cannot-write /srv/data"},

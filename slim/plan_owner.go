@@ -172,12 +172,12 @@ func (pl *planner) isState(e *layers.Entry) bool {
 	return e.Type != layers.Directory || !pl.holdsUnwritten(e)
 }
 
-// inState says that p is in a place for state. What is right in /var/lib
-// belongs to many.
+// inState says that p is in a place for state. What is right in /var/lib or
+// /tmp belongs to many.
 func (pl *planner) inState(p string) bool {
 	in := func(dir string) bool { return pl.inDir(p, dir) }
 	return slices.ContainsFunc(pl.config.volumes, func(v string) bool { return path.Clean("/"+v) != "/" && in(v) }) ||
-		p != "/var/lib" && isStatePath(p) && slices.ContainsFunc(stateDirs, in)
+		!slices.Contains(sharedDirs, p) && isStatePath(p) && slices.ContainsFunc(stateDirs, in)
 }
 
 // isStatePath says so of a path as the tree has it: a state directory that
@@ -186,7 +186,10 @@ func isStatePath(p string) bool {
 	return slices.ContainsFunc(stateDirs, func(d string) bool { return below(p, d) })
 }
 
-var stateDirs = []string{"/run", "/var/cache", "/var/lib", "/var/log", "/var/run", "/var/spool"}
+var (
+	stateDirs  = []string{"/run", "/tmp", "/var/cache", "/var/lib", "/var/log", "/var/run", "/var/spool", "/var/tmp"}
+	sharedDirs = []string{"/tmp", "/var/lib", "/var/tmp"}
+)
 
 // inDir says that p, a path of the tree, is in what dir names there.
 func (pl *planner) inDir(p, dir string) bool {

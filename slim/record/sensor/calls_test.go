@@ -244,5 +244,7 @@ func compareWithTrace(t *testing.T, got *profile.Profile, trace, cwd string) {
 // which the recorder has as where an access led to.
 func opened(got *profile.Profile, w profile.Access) bool {
 	return w.Exists && slices.Equal(w.Kinds, []profile.Kind{profile.Stat}) &&
-		slices.ContainsFunc(got.Accesses, func(a profile.Access) bool { return a.Resolved == w.Path && a.Has(profile.Open, profile.Write, profile.Exec) })
+		slices.ContainsFunc(got.Accesses, func(a profile.Access) bool {
+			return a.Resolved == w.Path && a.Has(profile.Open, profile.Write, profile.Exec)
+		})
 }

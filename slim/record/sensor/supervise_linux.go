@@ -201,26 +201,27 @@ func (s *supervisor) reap() (code int, ended bool) {
 // lastWait bounds the wait for what a program leaves running.
 const lastWait = 5 * time.Second
 
-// end kills what is left of the tree and writes the profile.
+// end kills what is left of the tree, reaps it, and writes the profile.
 func (s *supervisor) end(ctx context.Context) error {
-	defer s.stop()
 	signal.Stop(s.signals)
-	late := time.NewTimer(lastWait)
-	defer late.Stop()
-	again := time.NewTicker(10 * time.Millisecond)
+	again := time.NewTicker(5 * time.Millisecond)
 	defer again.Stop()
-	for wait := true; wait; {
+	ran := s.ran
+	for late := time.Now().Add(lastWait); time.Now().Before(late); {
 		s.killRest()
 		s.reap()
+		if ran == nil && len(children()) == 0 {
+			break
+		}
 		select {
-		case <-s.ran:
-			wait = false
-		case <-late.C:
-			s.stop()
-			<-s.ran
-			wait = false
+		case <-ran:
+			ran = nil
 		case <-again.C:
 		}
+	}
+	s.stop()
+	if ran != nil {
+		<-ran
 	}
 	return s.out.finish(ctx, s.recorder.Snapshot())
 }

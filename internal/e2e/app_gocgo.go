@@ -18,6 +18,7 @@ func init() {
 		core:    true,
 		goBuild: []goBuild{{name: "gocgo", pkg: "./testdata/images/gocgo", cgo: true}},
 		ports:   []int{gocgoPort},
+		single:  []string{"--http", "/"},
 		runArgsFor: func(h host) []string {
 			return []string{"--dns", h.addr, "--add-host", "db.example.internal:192.0.2.7"}
 		},

@@ -20,6 +20,7 @@ func init() {
 		goBuild: []goBuild{{name: "gostatic", pkg: "./testdata/images/gostatic"}},
 		prepare: trustCompany,
 		ports:   []int{8080},
+		single:  []string{"--http", "/"},
 		runArgsFor: func(h host) []string {
 			return []string{"--dns", h.addr, "--add-host", "pinned.example:192.0.2.7"}
 		},

@@ -17,6 +17,7 @@ func init() {
 		name:    "java",
 		context: "testdata/images/java",
 		ports:   []int{javaPort},
+		single:  []string{"--http", "/"},
 		ready: func(ctx context.Context, c *container) error {
 			return javaSays(ctx, c, "body { font-family: serif; }\nfooter { font-size: smaller; }\n", "/static/style.css")
 		},

@@ -20,6 +20,7 @@ func init() {
 		context: "testdata/images/nginx",
 		core:    true,
 		ports:   []int{80, 443},
+		single:  []string{"--http", ":80/"},
 		lowPort: true,
 		// Only root may look into that directory of Debian's.
 		slimArgs: []string{"--own", "/etc/ssl/private"},

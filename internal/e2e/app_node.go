@@ -22,6 +22,7 @@ func init() {
 		context: "testdata/images/node",
 		prepare: hostCertificates,
 		ports:   []int{nodePort},
+		single:  []string{"--http", "/"},
 		ready: func(ctx context.Context, c *container) error {
 			return nodeHas(ctx, c, "/static/style.css", 200, "font-size: smaller")
 		},

@@ -15,6 +15,7 @@ func init() {
 		name:    "postgres",
 		context: "testdata/images/postgres",
 		ports:   []int{postgresPort},
+		single:  []string{"--tcp", "5432"},
 		ready: func(ctx context.Context, c *container) error {
 			return pgAsk(ctx, c, pgStep{"SELECT 1", "1"})
 		},
@@ -133,7 +134,7 @@ func pgQueries(ctx context.Context, c *container) error {
 		pgStep{"SELECT id, rank() OVER (ORDER BY count DESC), lag(count) OVER (ORDER BY id) FROM orders WHERE id <= 3 ORDER BY id", "1|3|NULL\n2|2|2\n3|1|3"},
 		pgStep{`SELECT jsonb_path_query_array('{"a":[1,5,9]}', '$.a[*] ? (@ > 2)'), '{"b":{"c":"ü"}}'::jsonb #>> '{b,c}'`, "[5, 9]|ü"},
 		pgStep{"WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n*2 FROM t WHERE n < 100) SELECT string_agg(n::text, ',') FROM t", "1,2,4,8,16,32,64,128"},
-		pgStep{"SELECT regexp_replace('Tee 42', '(\\w+) (\\d+)', '\\2 \\1'), 2::numeric ^ 100", "42 Tee|1267650600228229401496703205376"},
+		pgStep{"SELECT regexp_replace('Tee 42', '(\\w+) (\\d+)', '\\2 \\1'), trunc(2::numeric ^ 100)", "42 Tee|1267650600228229401496703205376"},
 	)
 }
 
@@ -252,7 +253,7 @@ func pgJIT(ctx context.Context, c *container) error {
 	if err := conn.steps(pgStep{"SET jit = on; SET jit_above_cost = 0; SET jit_inline_above_cost = 0; SET jit_optimize_above_cost = 0", ""}); err != nil {
 		return err
 	}
-	plan, err := conn.ask("EXPLAIN (ANALYZE, COSTS OFF) SELECT sum(count * 2 + id % 7) FROM orders WHERE id <= 1000")
+	plan, err := conn.ask("EXPLAIN (ANALYZE) SELECT sum(count * 2 + id % 7) FROM orders WHERE id <= 1000")
 	if err == nil && (!strings.Contains(plan, "JIT:") || !strings.Contains(plan, "Inlining true")) {
 		err = fmt.Errorf("nothing was compiled: %s", plan)
 	}
@@ -287,8 +288,8 @@ func pgParallel(ctx context.Context, c *container) error {
 
 func pgStatistics(ctx context.Context, c *container) error {
 	return pgAsk(ctx, c,
-		pgStep{"SELECT 4711 AS seen", "4711"},
-		pgStep{"SELECT calls >= 1 FROM pg_stat_statements WHERE query = 'SELECT $1 AS seen'", "t"},
+		pgStep{"SELECT count(*) FROM product WHERE id = 4711", "0"},
+		pgStep{"SELECT calls >= 1 FROM pg_stat_statements WHERE query = 'SELECT count(*) FROM product WHERE id = $1'", "t"},
 	)
 }
 

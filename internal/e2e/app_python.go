@@ -18,6 +18,7 @@ func init() {
 		context: "testdata/images/python",
 		core:    true,
 		ports:   []int{pythonPort},
+		single:  []string{"--http", "/"},
 		ready: func(ctx context.Context, c *container) error {
 			return pythonHas(ctx, c, "/static/style.css", 200, "text/css", "font-size: smaller")
 		},

@@ -25,6 +25,7 @@ func init() {
 		context: "testdata/images/redis",
 		core:    true,
 		ports:   []int{redisPort, redisTLSPort},
+		single:  []string{"--tcp", "6379 send \"PING\r\n\""},
 		ready: func(ctx context.Context, c *container) error {
 			return redisAsk(ctx, c, redisStep{"PING", "PONG"})
 		},

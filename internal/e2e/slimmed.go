@@ -30,10 +30,17 @@ type slimmed struct {
 func (s *slimmed) ociRef() string      { return "oci:" + s.layout + ":" + s.granularity }
 func (s *slimmed) registryRef() string { return s.repo + "@" + s.digest.String() }
 
+// pareTemp is where pare's temporary files go: none may be left.
+func (b *bed) pareTemp() string { return filepath.Join(b.run, "tmp") }
+
 // runPare runs the binary under test, with a cache of this run; out is what it
 // wrote to stdout.
 func (b *bed) runPare(ctx context.Context, args ...string) (out string, err error) {
-	o, err := stdout(ctx, []string{"XDG_CACHE_HOME=" + filepath.Join(b.run, "cache")}, append([]string{b.pare}, args...)...)
+	if err := os.MkdirAll(b.pareTemp(), 0o755); err != nil {
+		return "", err
+	}
+	env := []string{"XDG_CACHE_HOME=" + filepath.Join(b.run, "cache"), "TMPDIR=" + b.pareTemp()}
+	o, err := stdout(ctx, env, append([]string{b.pare}, args...)...)
 	return strings.TrimSpace(string(o)), err
 }
 

@@ -1,0 +1,183 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/pare-image/pare/slim/verify"
+)
+
+// recorder is one of pare's engines as the tests use it.
+type recorder struct {
+	engine  string
+	gateway string   // at which the containers reach servers of the checks
+	args    []string // for record and verify
+}
+
+// recorders are both engines for an app. A docker network of the recording's
+// own has no way out: where the checks have a name server, the container
+// shares the host's network.
+func (b *bed) recorders(a *app) []recorder {
+	docker := recorder{engine: "docker"}
+	if a.runArgsFor != nil {
+		docker.gateway, docker.args = b.gateway, []string{"--network", "host"}
+	}
+	return []recorder{{engine: "builtin", gateway: "127.0.0.1"}, docker}
+}
+
+// recording is an app under a recorder.
+type recording struct {
+	bed    *bed
+	app    *app
+	source *source
+	via    recorder
+	dir    string
+}
+
+func (b *bed) newRecording(a *app, s *source, via recorder) (*recording, error) {
+	dir, err := b.scratch(filepath.Join("recorder-"+a.name, via.engine))
+	return &recording{bed: b, app: a, source: s, via: via, dir: dir}, err
+}
+
+func (r *recording) file(name string) string { return filepath.Join(r.dir, name) }
+
+// start are the arguments that start the app as docker run does in a.start.
+func (r *recording) start() []string {
+	args := append([]string{"--engine", r.via.engine, "--progress", "quiet"}, r.via.args...)
+	if r.app.runArgsFor != nil {
+		args = append(args, r.app.runArgsFor(host{addr: r.via.gateway})...)
+	}
+	for _, v := range r.app.volumes {
+		args = append(args, "--volume", v)
+	}
+	return args
+}
+
+// questions are the whole check, or, for a batch image, none.
+func (r *recording) questions(log string) ([]string, error) {
+	if r.app.ready == nil {
+		return nil, nil
+	}
+	run, err := r.bed.remoteRun(r.app, log, r.via.gateway)
+	return []string{"--run", run}, err
+}
+
+// whole is the command line of a batch image.
+func (r *recording) whole() []string {
+	if r.app.ready != nil || len(r.app.args) == 0 {
+		return nil
+	}
+	return append([]string{"--"}, r.app.args...)
+}
+
+// one asks as little as can be: a single request, or the first argument only.
+func (r *recording) one() []string {
+	if r.app.ready == nil {
+		return []string{"--", r.app.args[0]}
+	}
+	return r.app.single
+}
+
+// record records the source.
+func (r *recording) record(ctx context.Context, profile string, asks, rest []string) error {
+	args := slices.Concat([]string{"record", r.source.ociRef(), "-o", profile, "--log", profile + ".log"}, r.start(), asks, rest)
+	_, err := r.bed.runPare(ctx, args...)
+	return err
+}
+
+// full records the whole check.
+func (r *recording) full(ctx context.Context) (profile string, err error) {
+	profile = r.file("full.json")
+	asks, err := r.questions(profile + ".log")
+	if err != nil {
+		return "", err
+	}
+	return profile, r.record(ctx, profile, asks, r.whole())
+}
+
+// few records a single request.
+func (r *recording) few(ctx context.Context) (profile string, err error) {
+	profile = r.file("few.json")
+	if r.app.ready == nil {
+		return profile, r.record(ctx, profile, nil, r.one())
+	}
+	return profile, r.record(ctx, profile, r.one(), nil)
+}
+
+// slim makes name's image and puts it into the registry too.
+func (r *recording) slim(ctx context.Context, name, profile string, more ...string) (*slimmed, error) {
+	s := &slimmed{granularity: name + "-" + r.via.engine, layout: r.file("oci-" + name), repo: r.source.repo}
+	args := append(r.bed.slimArgs(r.app, r.source.ociRef(), s.ociRef(), profile, "file"), more...)
+	out, err := r.bed.runPare(ctx, args...)
+	if err != nil {
+		return nil, err
+	}
+	if s.digest, err = lastDigest(out); err != nil {
+		return nil, err
+	}
+	if err := r.bed.spread(ctx, s); err != nil {
+		return nil, err
+	}
+	s.image, _, err = fromLayout(s.layout, s.granularity)
+	return s, err
+}
+
+// verify runs pare verify; a result that differs is no error.
+func (r *recording) verify(ctx context.Context, s *slimmed, profile string, more ...string) (*verify.Report, error) {
+	args := slices.Concat([]string{"verify", s.ociRef(), "-p", profile, "--source", r.source.ociRef(), "--json"}, r.start(), more)
+	out, err := r.bed.runPare(ctx, args...)
+	var exit *exec.ExitError
+	if err != nil && !(errors.As(err, &exit) && exit.ExitCode() == 3) {
+		return nil, err
+	}
+	report := &verify.Report{}
+	if jerr := json.Unmarshal([]byte(out), report); jerr != nil {
+		return nil, errors.Join(jerr, err)
+	}
+	if report.OK() != (err == nil) {
+		return nil, fmt.Errorf("the report says %v and the exit code %w", report.OK(), err)
+	}
+	return report, nil
+}
+
+// nothingLeft wants no trace of the recorder: its directories, containers,
+// networks and images.
+func (b *bed) nothingLeft(ctx context.Context) error {
+	var left []string
+	found, err := os.ReadDir(b.pareTemp())
+	if err != nil {
+		return err
+	}
+	for _, f := range found {
+		left = append(left, f.Name())
+	}
+	for _, list := range [][]string{
+		{"ps", "--all", "--quiet", "--filter", "label=io.pare.owner"},
+		{"network", "ls", "--quiet", "--filter", "label=io.pare.owner"},
+	} {
+		out, err := b.docker(ctx, list...)
+		if err != nil {
+			return err
+		}
+		left = append(left, strings.Fields(out)...)
+	}
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return err
+	}
+	if n := strings.Count(string(mounts), b.pareTemp()); n > 0 {
+		left = append(left, strconv.Itoa(n)+" mounts")
+	}
+	if left != nil {
+		return fmt.Errorf("left behind: %s", strings.Join(left, " "))
+	}
+	return nil
+}

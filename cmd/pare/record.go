@@ -103,14 +103,10 @@ was not seen will not be in a slim image.`,
   pare record app:1.4 -o profile.json --run './smoke-test.sh'
   pare record job:2 -o profile.json -- --once /data/in.csv`,
 		Args: cobra.ArbitraryArgs,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 || cmd.ArgsLenAtDash() == 0 {
-				return usagef("pare record wants IMAGE")
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			if c.image, c.args, err = imageAndArgs(cmd, args); err != nil {
+				return err
 			}
-			if n := cmd.ArgsLenAtDash(); n > 1 || n < 0 && len(args) > 1 {
-				return usagef("pare record wants one IMAGE, got %q too; the program's arguments go behind --", args[1])
-			}
-			c.image, c.args = args[0], args[1:]
 			return runRecord(cmd.Context(), a, c)
 		},
 	}
@@ -123,6 +119,19 @@ was not seen will not be in a slim image.`,
 	c.cache.bind(cmd)
 	bindJSON(cmd, &c.json)
 	return cmd
+}
+
+// imageAndArgs are the one image, and behind "--" the arguments of its
+// program.
+func imageAndArgs(cmd *cobra.Command, args []string) (image string, rest []string, err error) {
+	at := cmd.ArgsLenAtDash()
+	switch {
+	case len(args) == 0 || at == 0:
+		return "", nil, usagef("%s wants IMAGE, got %d arguments", cmd.CommandPath(), 0)
+	case at < 0 && len(args) > 1 || at > 1:
+		return "", nil, usagef("%s wants IMAGE, got %d arguments; the program's arguments go behind --", cmd.CommandPath(), max(at, len(args)))
+	}
+	return args[0], args[1:], nil
 }
 
 func runRecord(ctx context.Context, a *app, c recordCommand) error {

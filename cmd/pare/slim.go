@@ -13,6 +13,7 @@ import (
 // slimCommand is what pare slim was asked for.
 type slimCommand struct {
 	image  string
+	args   []string // of the image's program, where it is run
 	output string
 	plan   string
 	json   bool
@@ -25,7 +26,7 @@ type slimCommand struct {
 func newSlimCommand(a *app) *cobra.Command {
 	var c slimCommand
 	cmd := &cobra.Command{
-		Use:   "slim IMAGE -p PROFILE -o DEST",
+		Use:   "slim IMAGE -p PROFILE -o DEST [-- ARG...]",
 		Short: "write a smaller image: what the profile shows, and what follows from it",
 		Long: `slim reads IMAGE, keeps what the profile saw and what follows from that (links,
 libraries, interpreters, groups such as time zones), and writes the rest of the
@@ -47,9 +48,11 @@ whole or not at all.`,
   pare slim oci:build:app -p profile.json -o docker-archive:app.tar:app:slim
   pare slim app:1.4 -p amd64.json -p arm64.json -o app:1.4-slim --granularity file
   pare slim app:1.4 -p profile.json -o oci:out --plan plan.json --keep '/etc/app/**'`,
-		Args: exactly("IMAGE"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			c.image = args[0]
+		Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			if c.image, c.args, err = imageAndArgs(cmd, args); err != nil {
+				return err
+			}
 			return runSlim(cmd.Context(), a, c)
 		},
 	}
@@ -74,7 +77,7 @@ func runSlim(ctx context.Context, a *app, c slimCommand) error {
 	if err := refusePlanOver(c.plan, &c.slim, &c.source, c.image, c.output); err != nil {
 		return err
 	}
-	if err := c.proof.check(); err != nil {
+	if err := c.proof.check(c.args); err != nil {
 		return err
 	}
 	places, err := a.places(&c.source)

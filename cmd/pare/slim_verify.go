@@ -46,7 +46,10 @@ func (f *proofFlags) bind(cmd *cobra.Command) {
 func (f *proofFlags) asked() bool { return f.record || f.verify || f.repair }
 
 // check refuses flags that would have no effect.
-func (f *proofFlags) check() error {
+func (f *proofFlags) check(args []string) error {
+	if len(args) > 0 && !f.asked() {
+		return usagef("slim wants IMAGE, got %d arguments; those behind -- are for the program that --record or --verify starts", len(args)+1)
+	}
 	if f.questions.asks() && !f.asked() {
 		return usagef("questions are for --record, --verify and --repair")
 	}
@@ -85,7 +88,7 @@ func (w *work) jobs(ctx context.Context, c *slimCommand, src *opened, places ref
 func (w *work) recordFirst(ctx context.Context, c *slimCommand, src *opened, one *candidate) (*profile.Profile, error) {
 	f := &c.proof
 	rc := recordCommand{
-		image: c.image, output: f.save,
+		image: c.image, args: c.args, output: f.save,
 		start: startFlags{engine: f.run.engine, network: f.run.network, env: f.run.env, volumes: f.run.overrides.Volumes, dns: f.run.dns, hosts: f.run.hosts},
 		work:  f.questions, end: endFlags{until: untilAuto, stop: defaultStop}, cache: c.cache,
 	}
@@ -209,7 +212,7 @@ func (w *work) verifyBuilt(ctx context.Context, c *slimCommand, e engine.Engine,
 	}
 	return w.app.verify(ctx, e, &c.proof.run, verifyRequest{
 		slim:   verify.Subject{Name: verify.Image{Reference: c.output, Digest: digest.String(), Platform: b.id.Platform}, Image: b.image, Tree: t},
-		source: source, runSource: true, profile: p, dir: scratch,
+		source: source, runSource: true, profile: p, args: c.args, dir: scratch,
 	})
 }
 

@@ -24,8 +24,10 @@ type verifyCommand struct {
 	profiles []string
 	json     bool
 	verify   verifyFlags
-	source   sourceFlags
-	cache    cacheFlags
+	// questions are asked besides those of the recording.
+	questions workloadFlags
+	source    sourceFlags
+	cache     cacheFlags
 }
 
 // verifyFlags say how a slim image is verified, for verify and for slim.
@@ -53,6 +55,7 @@ func (f *verifyFlags) bind(cmd *cobra.Command) {
 	fl.StringArrayVar(&f.overrides.Volumes, "volume", nil, "mount a volume with the image's content on `DIR`; repeatable")
 	fl.StringArrayVar(&f.overrides.Caps, "cap", nil, "keep the capability `NAME`; repeatable")
 	fl.BoolVar(&f.overrides.WritableRoot, "writable-root", false, "leave the root file system writable")
+	fl.StringArrayVar(&f.overrides.Missing, "allow-missing", nil, "`PATH`, and what is below, was dropped on purpose; repeatable")
 	fl.DurationVar(&f.timeout, "timeout", time.Minute, "give up when it is not ready after `DURATION`")
 	fl.StringVar(&f.junit, "junit", "", "also write the report as JUnit XML to `FILE`")
 }
@@ -80,17 +83,16 @@ Exit 3 when the slim image differs.`,
   pare verify app:1.4-slim -p profile.json --source app:1.4 --junit verify.xml
   pare verify oci:out:slim -p profile.json --tmpfs /var/cache/app --json`,
 		Args: cobra.ArbitraryArgs,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			at := cmd.ArgsLenAtDash()
-			if n := len(args); n == 0 || at == 0 || at < 0 && n > 1 || at > 1 {
-				return usagef("pare verify wants one SLIM; the program's arguments go behind --")
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			if c.image, c.args, err = imageAndArgs(cmd, args); err != nil {
+				return err
 			}
-			c.image, c.args = args[0], args[1:]
 			return runVerify(cmd.Context(), a, c)
 		},
 	}
 	cmd.Flags().StringArrayVarP(&c.profiles, "profile", "p", nil, "profile `FILE` that SLIM was made by; several are merged")
 	cmd.Flags().StringVar(&c.from, "source", "", "the `IMAGE` that was slimmed, to be run and compared with")
+	c.questions.bind(cmd)
 	c.verify.bind(cmd)
 	c.source.bind(cmd)
 	c.cache.bind(cmd)
@@ -115,6 +117,13 @@ func runVerify(ctx context.Context, a *app, c verifyCommand) error {
 	source, err := w.findSource(ctx, slimmed, p)
 	if err != nil {
 		return err
+	}
+	p, more, err := withQuestions(a, &c.questions, p, slimmed.subject.Tree.Config())
+	if err != nil {
+		return err
+	}
+	if more && c.from == "" {
+		return usagef("questions that were not recorded have no answers to compare with: give --source IMAGE")
 	}
 	r, err := a.verify(ctx, w.engine, &c.verify, verifyRequest{
 		slim: slimmed.subject, source: source, runSource: c.from != "", profile: p, args: c.args, dir: w.dir,

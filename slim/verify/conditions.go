@@ -34,6 +34,9 @@ type Overrides struct {
 	Volumes      []string // likewise, with the image's content
 	Caps         []string // by name, "CAP_" or not
 	WritableRoot bool
+	// Missing are paths that were dropped on purpose: that they, or what is
+	// below them, are missing is said and no difference.
+	Missing []string
 }
 
 var capName = regexp.MustCompile(`^[A-Z][A-Z0-9_]{1,40}$`)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"strconv"
 	"time"
@@ -329,9 +330,26 @@ func (v *verifier) collect(spec engine.Spec, o *outcome) {
 }
 
 func (v *verifier) finish() {
+	allowed := 0
 	for _, m := range v.missing {
+		if v.mayLack(&m) {
+			allowed++
+			continue
+		}
 		v.report.Missing = append(v.report.Missing, m)
+	}
+	if allowed > 0 {
+		v.note(fmt.Sprintf("missing paths: %d that may be missing were asked for (--allow-missing)", allowed))
 	}
 	sortMissing(v.report.Missing)
 	v.report.judge()
+}
+
+// mayLack says that a path, or all that the slim image lacks of its way, was
+// dropped on purpose.
+func (v *verifier) mayLack(m *Missing) bool {
+	allowed := func(p string) bool {
+		return slices.ContainsFunc(v.Overrides.Missing, func(dir string) bool { return below(p, path.Clean("/"+dir)) })
+	}
+	return allowed(m.access.Path) || allowed(m.access.Resolved)
 }

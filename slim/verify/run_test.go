@@ -146,6 +146,23 @@ func TestRunProgramMissing(t *testing.T) {
 	}
 }
 
+// What was dropped on purpose is said, and no difference.
+func TestRunAllowMissing(t *testing.T) {
+	for allow, want := range map[string]string{"/etc/app": OK, "etc/alias/": OK, "/etc/ap": Differs} {
+		first := says("yes", 0)
+		first.recorded = one(accesses(notFound("/etc/alias/conf", profile.Open)))
+		_, o := options(t, answer("yes", 0), first, says("yes", 0))
+		o.Source, o.Overrides.Missing = subject(t, missingSource), []string{allow}
+		r, err := Run(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Verdict != want || (len(r.Missing) == 0) != (want == OK) || strings.Contains(strings.Join(r.NotVerified, "\n"), "1 that may be missing") != (want == OK) {
+			t.Errorf("%s: %s %+v, not verified %q", allow, r.Verdict, r.Missing, r.NotVerified)
+		}
+	}
+}
+
 func TestRunSourceFails(t *testing.T) {
 	e, o := options(t, profile.Probe{Kind: profile.ProbeTCP, Port: 1}, &scripted{ended: true})
 	o.Source, o.RunSource = subject(t, missingSource), true

@@ -190,7 +190,7 @@ func TestSensorConfig(t *testing.T) {
 	got := readConfig(t, tree)
 	want := sensor.Config{
 		Argv: []string{}, User: &sensor.User{UID: 1000, GID: 1001, Groups: []int{110, 1001}},
-		UserIfRoot: true, Drop: []string{"SYS_ADMIN", "SYS_PTRACE"},
+		UserIfRoot: true, Drop: []string{"DAC_READ_SEARCH", "SYS_ADMIN", "SYS_PTRACE"},
 		Out: "/pare/out", OutFromEnv: true, Syscalls: true, Engine: "instrument",
 		Image: profile.Image{Digest: id.Digest.String(), Config: id.Config.String(), Platform: "linux/amd64"},
 	}

@@ -19,7 +19,7 @@ import (
 
 // recorderCaps are those that docs/instrument.md has people give to the
 // container for the sensor's sake; the program does not get them.
-var recorderCaps = []string{"SYS_ADMIN", "SYS_PTRACE"}
+var recorderCaps = []string{"DAC_READ_SEARCH", "SYS_ADMIN", "SYS_PTRACE"}
 
 // newLayer is the one that holds the sensor, of the kind of img's own.
 func newLayer(ctx context.Context, img v1.Image, user engine.Identity, created time.Time, o Options) (v1.Layer, error) {

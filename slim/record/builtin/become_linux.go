@@ -18,7 +18,7 @@ import (
 // become makes this process the program: limits, user, privilege, exec. It
 // returns only with an error. The calling goroutine is locked to its thread,
 // and all is done to that thread: exec ends the others.
-func (p program) become(recorder int) error {
+func (p program) become(recorder int, abandoned func() bool) error {
 	if err := unix.Chdir(cmp.Or(p.Dir, "/")); err != nil {
 		return fmt.Errorf("entering the working directory %q: %w", p.Dir, err)
 	}
@@ -44,6 +44,9 @@ func (p program) become(recorder int) error {
 	// A change of user has cleared it. Programs that change theirs clear it
 	// again: the stage's own end ends them then.
 	unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0)
+	if abandoned() { // before there was that signal
+		return errors.New("starting the program: nobody waits for it any more")
+	}
 	err = syscall.Exec(file, p.Argv, p.Env)
 	return execError(p.Argv[0], file, err)
 }

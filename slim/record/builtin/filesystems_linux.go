@@ -20,11 +20,11 @@ var devices = []string{"null", "zero", "full", "random", "urandom", "tty"}
 // the order of its placing.
 func (f first) open() (mounts []mount, err error) {
 	add := func(at string, fd int, oops error) {
-		if oops != nil {
-			err = errors.Join(err, fmt.Errorf("preparing %s: %w", at, oops))
-			return
+		if oops == nil {
+			mounts = append(mounts, mount{at, fd})
+		} else if err == nil { // the others fail for the same reason
+			err = fmt.Errorf("preparing %s: %w", at, oops)
 		}
-		mounts = append(mounts, mount{at, fd})
 	}
 	addFS := func(at, kind string, attr int, options ...string) {
 		fd, oops := newFS(kind, attr, options...)
@@ -35,11 +35,8 @@ func (f first) open() (mounts []mount, err error) {
 	addFS("/dev/pts", "devpts", unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NOEXEC, f.ptsOptions()...)
 	addFS("/dev/shm", "tmpfs", quiet, "mode", "1777", "size", "65536k")
 	addFS("/dev/mqueue", "mqueue", quiet)
-	if fd, oops := f.openSys(); oops == nil {
-		mounts = append(mounts, mount{"/sys", fd})
-	} else {
-		err = errors.Join(err, oops)
-	}
+	fd, oops := f.openSys()
+	add("/sys", fd, oops)
 	if fd := openCgroup(); fd >= 0 {
 		mounts = append(mounts, mount{"/sys/fs/cgroup", fd})
 	}

@@ -3,6 +3,7 @@ package builtin
 import (
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"runtime"
 
@@ -56,10 +57,25 @@ func becoming[T any](recorder int, prepare func(T) (program, error)) int {
 		return 0
 	}
 	if err == nil {
-		err = p.become(recorder)
+		err = p.become(recorder, func() bool { return abandoned(c) })
 	}
 	send(c, failed(err))
 	return 127
+}
+
+// abandoned says that the other end of a connection is gone.
+func abandoned(c *net.UnixConn) bool {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return true
+	}
+	gone := true
+	err = raw.Control(func(fd uintptr) {
+		p := []unix.PollFd{{Fd: int32(fd)}} // POLLHUP comes unasked
+		n, err := unix.Poll(p, 0)
+		gone = err != nil || n > 0
+	})
+	return gone || err != nil
 }
 
 // enter makes everything that a program sees of files, host and network.

@@ -28,6 +28,7 @@ type stage struct {
 	mu      sync.Mutex
 	process *os.Process
 	mountNS *os.File
+	ending  bool          // nothing is started any more
 	ended   chan struct{} // closed when the first program is gone
 	records []*recording
 }
@@ -60,7 +61,8 @@ func stageMain(args []string) int {
 // end ends the container. Its first process is gone when all of the pid
 // namespace are, for which commands inside must be waited for meanwhile.
 func (s *stage) end() {
-	s.mu.Lock()
+	s.mu.Lock() // a start in progress comes first
+	s.ending = true
 	process, ended := s.process, s.ended
 	s.mu.Unlock()
 	if process == nil {
@@ -137,8 +139,8 @@ func (s *stage) serveStart(q request, out *gob.Encoder) {
 func (s *stage) start(f first) (*exec.Cmd, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.process != nil {
-		return nil, errors.New("starting a container: there is one already")
+	if s.process != nil || s.ending {
+		return nil, errors.New("starting a container: there is one already, or it is to end")
 	}
 	cmd := s.child(roleFirst)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = s.dir, s.log, s.log

@@ -25,8 +25,8 @@ func newDoctorCommand(a *app) *cobra.Command {
 		Use:   "doctor",
 		Short: "say what works on this machine, and why not",
 		Long: `doctor looks at what pare's commands use here: scratch space, the cache,
-registry credentials and proxies, the Docker Engine, and the programs that
-record. What is missing only matters to those who use it, but for scratch
+registry credentials and proxies, the kernel's part in recording, the engines
+that run images, and strace. What is missing only matters to those who use it, but for scratch
 space: without that, exit 3.`,
 		Example: "  pare doctor --json",
 		Args:    none,
@@ -54,7 +54,7 @@ type diagnosis struct {
 func runDoctor(ctx context.Context, a *app, c doctorCommand) error {
 	var all []diagnosis
 	for _, look := range []func(context.Context, *app, doctorCommand) diagnosis{
-		lookScratch, lookCache, lookCredentials, lookProxy, lookDocker, lookStrace,
+		lookScratch, lookCache, lookCredentials, lookProxy, lookRecording, lookBuiltin, lookDocker, lookStrace,
 	} {
 		all = append(all, look(ctx, a, c))
 	}
@@ -208,7 +208,7 @@ func lookDocker(ctx context.Context, a *app, _ doctorCommand) diagnosis {
 	}
 	v, host, err := places.Docker.Version(ctx)
 	if err != nil {
-		d.Text = err.Error() + podmanSocket(a) + "; only docker-daemon: references need it"
+		d.Text = err.Error() + podmanSocket(a) + "; only docker-daemon: references and engine docker need it"
 		return d
 	}
 	d.Ok, d.Text = true, fmt.Sprintf("%s at %s", printable(v), host)

@@ -4,6 +4,8 @@ package sensor
 
 import (
 	"errors"
+
+	"golang.org/x/sys/unix"
 )
 
 // outcome is what was known of a path when its call was looked at.
@@ -39,8 +41,11 @@ func (w *reader) recordWith(n *notification, p pathArg, kinds kindSet, inspect f
 // notRead counts what could not be read of a process; that it is gone, or
 // that its call will fail, is no loss.
 func (w *reader) notRead(n *notification, err error) {
-	if errors.Is(err, errDenied) && n.valid(w.listener) {
+	switch {
+	case errors.Is(err, errDenied) && n.valid(w.listener):
 		w.unreadable()
+	case errors.Is(err, unix.ENAMETOOLONG): // of a working directory
+		w.lose()
 	}
 }
 
@@ -87,6 +92,13 @@ func (w *reader) resolveAndStore(n *notification, pl place, key seenKey, inspect
 		return unknown // it died, or will ask again
 	}
 	kinds, exists := settle(key, f)
+	denied := kinds&kChanges != 0 && !w.permitted(n, pl, kinds, &f)
+	if denied {
+		if kinds &^= kChanges; kinds == 0 {
+			kinds = kStat
+		}
+		exists = f.exists
+	}
 	if !f.exists && f.resolved == pl.name {
 		f.resolved = "" // says nothing
 	}
@@ -98,6 +110,8 @@ func (w *reader) resolveAndStore(n *notification, pl place, key seenKey, inspect
 		inspect(&f)
 	}
 	switch {
+	case f.exists && denied:
+		return existing // another process may be allowed to
 	case f.exists:
 		w.remember(key, seenHere)
 		return existing

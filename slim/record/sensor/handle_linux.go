@@ -19,7 +19,6 @@ type reader struct {
 	link     [pathMax]byte
 	name     [64]byte // of a file in /proc
 	call     *call
-	number   int // of the call
 }
 
 // handle looks at a call. The result is 0 for one that shall go on, else what
@@ -88,6 +87,9 @@ func (w *reader) begin(n *notification) {
 		w.beginProcess(n)
 	}
 	w.mu.Unlock()
+	w.exeMu.Lock()
+	w.byPID[n.pid] = running{at: time.Now()} // the stub is nobody
+	w.exeMu.Unlock()
 	if !w.started.Swap(true) && w.options.Started != nil {
 		w.options.Started()
 	}

@@ -26,7 +26,6 @@ type output struct {
 	dir  string
 	url  *url.URL
 	file string // its name in dir, or below a URL that ends with a slash
-	last int64  // size and losses of what was written last, so that nothing is written twice
 }
 
 // openOutput makes sure, before anything starts, that the profile can be

@@ -134,6 +134,7 @@ type status struct {
 	noNewPrivs bool
 	nsTgid     []int // by pid namespace, from the sensor's inwards
 	nsPid      []int
+	groups     []int
 }
 
 func (w *reader) status(pid uint32) (status, error) {
@@ -155,6 +156,8 @@ func (w *reader) status(pid uint32) (status, error) {
 			s.gid = [4]uint32{uint32(f[0]), uint32(f[1]), uint32(f[2]), uint32(f[3])}
 		case string(key) == "NStgid":
 			s.nsTgid = f
+		case string(key) == "Groups":
+			s.groups = f
 		case string(key) == "NSpid":
 			s.nsPid = f
 		case string(key) == "NoNewPrivs":

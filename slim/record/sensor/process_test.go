@@ -137,6 +137,24 @@ func init() {
 		mustErr(raw("seccomp", unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_NEW_LISTENER, unsafe.Pointer(&fprog)), unix.EBUSY)
 		must(raw("seccomp", unix.SECCOMP_SET_MODE_FILTER, 0, unsafe.Pointer(&fprog)))
 	}
+	programs["deep"] = func(args []string) {
+		must(unix.Chdir(args[0]))
+		name := strings.Repeat("d", 250)
+		for range 20 {
+			must(unix.Mkdir(name, 0o755))
+			must(unix.Chdir(name))
+		}
+		must(raw("newfstatat", cwd, ".", stat, 0))
+	}
+	programs["may not"] = func(args []string) {
+		d := args[0]
+		mustErr(raw("openat", cwd, d+"/root", unix.O_WRONLY), unix.EACCES)
+		mustErr(unix.Mkdir(d+"/closed/new", 0o755), unix.EACCES)
+		mustErr(unix.Unlink(d+"/closed/f"), unix.EACCES)
+		must(unix.Mkdir(d+"/new", 0o755))
+		openFD(d+"/world", unix.O_WRONLY)
+		openFD(d+"/grouped", unix.O_RDWR)
+	}
 	programs["namespace"] = func(args []string) {
 		d := args[0]
 		runtime.LockOSThread()
@@ -268,6 +286,9 @@ func TestExec(t *testing.T) {
 		if a := lookup(p, d+"/"+name); !slices.Contains(a.By, by) {
 			t.Errorf("%s was accessed by %v, want %s", name, a.By, by)
 		}
+	}
+	if a := lookup(p, self(t)); !a.Has(profile.Exec) || slices.ContainsFunc(a.By, func(by string) bool { return by != self(t) }) {
+		t.Errorf("the first program: %+v", a)
 	}
 	if s := p.Sessions[0]; !slices.Contains(p.Home, os.Getenv("HOME")) || !slices.Contains(s.Env, "PATH") || s.Argv[2] != "exec" || s.User != fmt.Sprintf("%d:%d", os.Getuid(), os.Getgid()) {
 		t.Errorf("home %v, %+v", p.Home, s)
@@ -462,5 +483,32 @@ func TestSyscalls(t *testing.T) {
 	}
 	if len(recorded(t, supervised{}, "ports").Sessions[0].Syscalls) != 0 {
 		t.Error("system calls were recorded unasked")
+	}
+}
+
+// TestDeep: what no profile can hold is a loss that is counted.
+func TestDeep(t *testing.T) {
+	if p := recorded(t, supervised{}, "deep", openDir(t)); p.Lost() == 0 {
+		t.Error("nothing lost")
+	}
+}
+
+// TestMayNot: an attempt that permissions forbid changes nothing.
+func TestMayNot(t *testing.T) {
+	needRoot(t)
+	d := openDir(t)
+	for name, mode := range map[string]os.FileMode{"root": 0o644, "world": 0o666, "grouped": 0o660, "closed/f": 0o666} {
+		file := filepath.Join(d, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, nil, 0o666), os.Chmod(file, mode), os.Chown(file, 0, map[string]int{"grouped": 1003}[name])); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p := recorded(t, supervised{cfg: Config{User: &User{UID: 1001, GID: 1002, Groups: []int{1003}}}}, "may not", d)
+	want := map[string]string{
+		"$D/root": "stat there", "$D/closed/new": "stat missing", "$D/closed/f": "stat there", "$D/new": "create there",
+		"$D/world": "write there", "$D/grouped": "write there",
+	}
+	if diff := cmp.Diff(want, dump(p, d, want)); diff != "" {
+		t.Errorf("want -, got +\n%s", diff)
 	}
 }

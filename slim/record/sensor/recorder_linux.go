@@ -68,7 +68,7 @@ func NewRecorder(listener *os.File, o RecorderOptions) (*Recorder, error) {
 		return nil, fmt.Errorf("opening /proc, through which the recorder sees what a path means: %w; mount it", err)
 	}
 	if o.Readers <= 0 {
-		o.Readers = min(2, runtime.NumCPU())
+		o.Readers = 1
 	}
 	if !o.Async {
 		syncWakeUp(listener.Fd())

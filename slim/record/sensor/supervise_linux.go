@@ -82,7 +82,7 @@ type supervisor struct {
 // start starts the child and the recorder.
 func (s *supervisor) start(argv, env []string) error {
 	s.signals = make(chan os.Signal, 64)
-	signal.Notify(s.signals)
+	signal.Notify(s.signals, forwarded()...)
 	_ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -163,12 +163,27 @@ func (s *supervisor) loop(ctx context.Context) int {
 	}
 }
 
+// forwarded are the signals that are the program's, and SIGCHLD. Not among
+// them are those of the Go runtime (SIGURG comes often), those that speak of
+// this process's own faults, and the terminal's to who is in the background.
+func forwarded() []os.Signal {
+	var out []os.Signal
+	for sig := unix.Signal(1); sig <= 64; sig++ {
+		switch sig {
+		case unix.SIGURG, unix.SIGPIPE, unix.SIGTTIN, unix.SIGTTOU, unix.SIGKILL, unix.SIGSTOP,
+			unix.SIGSEGV, unix.SIGBUS, unix.SIGFPE, unix.SIGILL, unix.SIGPROF, unix.SIGTRAP, unix.SIGSYS:
+			continue
+		}
+		out = append(out, sig)
+	}
+	return out
+}
+
 // forward sends a signal on. Before the program is there it would reach the
 // child, to which it means something else.
 func (s *supervisor) forward(sig os.Signal) {
-	switch sig {
-	case unix.SIGCHLD, unix.SIGURG, unix.SIGPIPE, unix.SIGTTIN, unix.SIGTTOU:
-		return // ours, or those of the Go runtime
+	if sig == unix.SIGCHLD {
+		return // ours: it is what wakes the loop
 	}
 	select {
 	case <-s.started:

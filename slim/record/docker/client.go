@@ -40,6 +40,7 @@ type client struct {
 
 	mu      sync.Mutex
 	version string // negotiated; "" before
+	podman  bool
 }
 
 // ErrHost says that Options.Host cannot be used.
@@ -209,7 +210,10 @@ func (c *client) negotiate(ctx context.Context) error {
 	if known {
 		return nil
 	}
-	var v struct{ APIVersion, MinAPIVersion string }
+	var v struct {
+		APIVersion, MinAPIVersion string
+		Components                []struct{ Name string }
+	}
 	if err := c.call(ctx, "GET", "/version", nil, &v); err != nil {
 		return err
 	}
@@ -225,8 +229,18 @@ func (c *client) negotiate(ctx context.Context) error {
 	}
 	c.mu.Lock()
 	c.version = use
+	for _, x := range v.Components {
+		c.podman = c.podman || strings.HasPrefix(x.Name, "Podman")
+	}
 	c.mu.Unlock()
 	return nil
+}
+
+// isPodman is known after negotiate.
+func (c *client) isPodman() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.podman
 }
 
 func apiVersion(v string) bool {

@@ -134,15 +134,22 @@ func (c *Container) Exit() engine.ExitStatus {
 // lost; so all but the sensor are killed.
 func (c *Container) Signal(ctx context.Context, sig int) error {
 	if sig == sigKill && c.spec.Sensor != nil {
-		if _, err := c.runRelay(ctx, c.id, relayKill); err == nil || hasStatus(err, http.StatusConflict) {
+		if _, err := c.runRelay(ctx, c.id, relayKill); err == nil {
 			return nil
 		}
 	}
 	err := c.api.call(ctx, "POST", "/containers/"+c.id+"/kill?signal="+strconv.Itoa(sig), nil, nil)
-	if hasStatus(err, http.StatusConflict) {
-		return nil // "is not running"
+	if err != nil && c.hasEnded(ctx) {
+		return nil
 	}
 	return err
+}
+
+// hasEnded asks the daemon, which may know it before watch does.
+func (c *Container) hasEnded(ctx context.Context) bool {
+	var answer struct{ State struct{ Running bool } }
+	err := c.api.call(ctx, "GET", "/containers/"+c.id+"/json", nil, &answer)
+	return err == nil && !answer.State.Running
 }
 
 // Logs follows stdout and stderr, woven together as the daemon got them.

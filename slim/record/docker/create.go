@@ -61,7 +61,7 @@ type logConfig struct {
 
 // newCreation maps what is to be started to what the daemon is told. unset
 // are the image's variables; those that s does not have are taken away.
-func newCreation(s engine.Spec, image, network, owner string, imageEnv []string) creation {
+func newCreation(s engine.Spec, image, network, owner string, imageEnv []string, podman bool) creation {
 	c := creation{
 		Image:      image,
 		Entrypoint: s.Argv[:1], Cmd: s.Argv[1:],
@@ -90,7 +90,7 @@ func newCreation(s engine.Spec, image, network, owner string, imageEnv []string)
 		}
 	}
 	if s.Conditions != nil {
-		c.harden(s)
+		c.harden(s, podman)
 	}
 	if s.Sensor != nil {
 		c.record(s)
@@ -117,7 +117,7 @@ func environment(env, image []string) []string {
 }
 
 // harden sets the conditions that a slim image is meant for.
-func (c *creation) harden(s engine.Spec) {
+func (c *creation) harden(s engine.Spec, podman bool) {
 	h := &c.HostConfig
 	h.ReadonlyRootfs = s.Conditions.ReadOnlyRoot
 	h.CapDrop = []string{"ALL"}
@@ -130,9 +130,7 @@ func (c *creation) harden(s engine.Spec) {
 		if h.Tmpfs == nil {
 			h.Tmpfs = map[string]string{}
 		}
-		// As a Kubernetes emptyDir: writable for whoever the program
-		// becomes, and programs in it may run.
-		h.Tmpfs[path.Clean("/"+dir)] = fmt.Sprintf("rw,exec,nosuid,nodev,mode=1777,uid=%d,gid=%d", s.User.UID, s.User.GID)
+		h.Tmpfs[path.Clean("/"+dir)] = tmpfs(s, dir, podman)
 	}
 	maps.DeleteFunc(c.Volumes, func(v string, _ struct{}) bool { _, both := h.Tmpfs[path.Clean(v)]; return both })
 }

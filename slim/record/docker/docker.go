@@ -79,6 +79,7 @@ type daemon struct {
 	KernelVersion   string
 	ServerVersion   string
 	arch            string // as Go says
+	podman          bool
 }
 
 func (e *Engine) look(ctx context.Context) (*daemon, error) {
@@ -92,7 +93,7 @@ func (e *Engine) look(ctx context.Context) (*daemon, error) {
 	if d.OSType != "" && d.OSType != "linux" {
 		return nil, fmt.Errorf("the Docker Engine at %s runs %q containers; pare needs linux ones", e.api.host, d.OSType)
 	}
-	d.arch = goArch(d.Architecture)
+	d.arch, d.podman = goArch(d.Architecture), e.api.isPodman()
 	return d, nil
 }
 

@@ -28,10 +28,10 @@ func TestReach(t *testing.T) {
 				Args: []string{"serve=0.0.0.0:8080", "serve=127.0.0.1:8081", "wait"},
 			})
 			real := c.(*Container)
-			if !real.direct {
+			if !real.direct && !e.api.isPodman() { // whose bridge has no address on this side
 				t.Fatal("the container of a local daemon is not reached directly")
 			}
-			real.direct = tt.direct
+			real.direct = real.direct && tt.direct
 			if !tt.direct {
 				real.pid = 0 // on another machine
 			}

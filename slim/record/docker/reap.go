@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"path"
 	"strings"
+	"time"
 )
 
 // Reap removes what killed processes of this machine left in the daemon:
@@ -44,13 +45,36 @@ func (c *client) removeContainers(ctx context.Context, wanted func(string) bool)
 	if err := c.call(ctx, "GET", "/containers/json?all=1&filters="+labelled, nil, &list); err != nil {
 		return err
 	}
-	var errs []error
+	var left []string
 	for _, x := range list {
 		if wanted(x.Labels[ownerLabel]) {
-			errs = append(errs, c.removeContainer(ctx, x.ID))
+			left = append(left, x.ID)
 		}
 	}
-	return errors.Join(errs...)
+	return c.removeAll(ctx, left)
+}
+
+// removeAll tries more than once: podman removes no container that others
+// are beside, and may still be cleaning one up that has ended.
+func (c *client) removeAll(ctx context.Context, containers []string) error {
+	for wait := 50 * time.Millisecond; ; wait *= 2 {
+		var errs []error
+		var failed []string
+		for _, id := range containers {
+			if err := c.removeContainer(ctx, id); err != nil {
+				errs, failed = append(errs, err), append(failed, id)
+			}
+		}
+		if len(failed) == 0 || wait > 5*time.Second {
+			return errors.Join(errs...)
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(errs...)
+		case <-time.After(wait):
+		}
+		containers = failed
+	}
 }
 
 func (c *client) removeNetworks(ctx context.Context, wanted func(string) bool) error {

@@ -59,7 +59,7 @@ func (c *Container) start(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	body := newCreation(c.spec, c.image, network, c.owner, cf.Config.Env)
+	body := newCreation(c.spec, c.image, network, c.owner, cf.Config.Env, c.daemon.podman)
 	if c.id, err = c.api.create(ctx, body); err != nil {
 		return c.explain(err)
 	}

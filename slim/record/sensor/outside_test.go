@@ -3,6 +3,7 @@
 package sensor
 
 import (
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -112,7 +113,10 @@ func TestFromOutside(t *testing.T) {
 	for _, name := range []string{"relative", "dirfd", "the process's own proc", "links themselves", "what creates", "an empty directory"} {
 		t.Run(name, func(t *testing.T) {
 			p, d := fromOutside(t, "case", name, "/case-data")
-			want := cases[name].want
+			want := maps.Clone(cases[name].want)
+			if _, ok := want["/dev/stdin"]; ok {
+				want["/dev/stdin"] = "open there" // a file of the outside has no name inside
+			}
 			got := dump(p, d, want)
 			delete(got, "$D/program")
 			if diff := cmp.Diff(want, got); diff != "" || p.Lost() != 0 {

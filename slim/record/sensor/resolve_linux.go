@@ -128,7 +128,26 @@ func (k *walk) run(p string) found {
 		}
 		k.at = fd
 	}
-	return found{exists: true, parent: true, fd: k.at, resolved: k.w.pathOf(k.at), proc: k.proc}
+	f := found{exists: true, parent: true, fd: k.at, resolved: k.w.pathOf(k.at), proc: k.proc}
+	if k.proc && !k.w.leadsTo(f.resolved, f.fd) {
+		f.resolved = ""
+	}
+	return f
+}
+
+// leadsTo says that the path, inside, is that of the open file. It is not
+// for one that was opened outside, such as a standard stream.
+func (w *reader) leadsTo(name string, fd int) bool {
+	if !w.openat2 {
+		return true
+	}
+	other, err := w.openPath(w.base.fd, name, false)
+	if err != nil {
+		return onProc(fd) // to the sensor, proc shows another process
+	}
+	defer unix.Close(other)
+	var a, b unix.Stat_t
+	return unix.Fstat(fd, &a) == nil && unix.Fstat(other, &b) == nil && a.Dev == b.Dev && a.Ino == b.Ino
 }
 
 // missing says how far it came. Errors that say that something is there, but

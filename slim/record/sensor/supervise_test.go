@@ -9,8 +9,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -184,7 +186,7 @@ func TestPut(t *testing.T) {
 // TestFlush: a program that is killed with its recorder has lost little.
 func TestFlush(t *testing.T) {
 	d := openDir(t)
-	cfg := Config{Argv: []string{"sh", "-c", "cat " + d + "/x; while :; do sleep 0.02; done"}, Flush: 50 * time.Millisecond, Out: openDir(t)}
+	cfg := Config{Argv: []string{"sh", "-c", "echo $$ >" + d + "/pid; cat " + d + "/x; exec sleep 60"}, Flush: 50 * time.Millisecond, Out: openDir(t)}
 	o := supervised{cfg: cfg, during: func(p *os.Process) {
 		for range 500 {
 			if ps, _ := filepath.Glob(cfg.Out + "/*.json"); len(ps) == 1 && lookup(profilesIn(t, cfg.Out)[0], d+"/x") != nil {
@@ -194,6 +196,11 @@ func TestFlush(t *testing.T) {
 		}
 		_ = p.Kill()
 	}}.run(t)
+	if raw, err := os.ReadFile(d + "/pid"); err == nil { // it outlives its recorder
+		if pid, err := strconv.Atoi(strings.TrimSpace(string(raw))); err == nil {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
+	}
 	if p := o.one(t); lookup(p, d+"/x") == nil {
 		t.Error("the profile so far was not written")
 	}

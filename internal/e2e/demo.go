@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/pare-image/pare/slim/verify"
 )
 
 // demonstrate is make demo: one real image recorded, slimmed and checked, in
@@ -28,12 +30,12 @@ func demonstrate(ctx context.Context, b *bed, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	say("2  record  strace follows it while %d behaviours are checked", len(a.checks))
-	traces, err := b.record(ctx, &a, s)
+	say("2  record  pare record IMAGE -o profile.json --run CHECK   (%d behaviours, no daemon)", len(a.checks))
+	rec, err := b.newRecording(&a, s, b.recorders(&a)[0])
 	if err != nil {
 		return err
 	}
-	made, err := b.importProfile(ctx, &a, s, traces)
+	made, err := rec.full(ctx)
 	if err != nil {
 		return err
 	}
@@ -46,7 +48,16 @@ func demonstrate(ctx context.Context, b *bed, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	say("4  check   the slim image runs and does the same")
+	say("4  verify  pare verify oci:DIR:slim -p profile.json --source IMAGE")
+	report, err := rec.verify(ctx, r, profile)
+	if err != nil {
+		return err
+	}
+	if !report.OK() {
+		return fmt.Errorf("pare verify says that it differs: %s", words(report))
+	}
+	say("           as %s, read-only root, %s, %s", report.Conditions.User, writablePlaces(report), capabilities(report))
+	say("5  docker  the slim image runs there and does the same")
 	if err := b.works(ctx, &a, r); err != nil {
 		return fmt.Errorf("the slim image does not work: %w", err)
 	}
@@ -85,6 +96,29 @@ func (b *bed) slimDemo(ctx context.Context, a *app, s *source, profile, dir stri
 	}
 	r.plan, err = readPlan(plan)
 	return r, err
+}
+
+// writablePlaces says what of the file system was left writable.
+func writablePlaces(r *verify.Report) string {
+	var out []string
+	for _, w := range r.Conditions.Writable {
+		out = append(out, w.How+" "+w.Path)
+	}
+	return strings.Join(out, ", ")
+}
+
+// capabilities says which were left.
+func capabilities(r *verify.Report) string {
+	out := "no capability"
+	for i, c := range r.Conditions.Caps {
+		if i == 0 {
+			out = "no capability but "
+		} else {
+			out += ", "
+		}
+		out += c.Name
+	}
+	return out
 }
 
 func demoResult(w io.Writer, a *app, s *source, r *slimmed, dir string) error {

@@ -181,3 +181,27 @@ func (b *bed) nothingLeft(ctx context.Context) error {
 	}
 	return nil
 }
+
+// words are what a report says, for a log.
+func words(r *verify.Report) string {
+	var out []string
+	for _, w := range r.Workloads {
+		for _, c := range []struct {
+			name  string
+			check verify.Check
+		}{{"start", w.Start}, {"stop", w.Stop}, {"restart", w.Restart}} {
+			if !c.check.OK {
+				out = append(out, c.name+": "+c.check.Text)
+			}
+		}
+		for _, p := range w.Probes {
+			if len(p.Differences) > 0 {
+				out = append(out, strings.Join(p.Differences, ", "))
+			}
+		}
+	}
+	for _, m := range r.Missing {
+		out = append(out, "missing "+m.Path)
+	}
+	return strings.Join(out, "; ")
+}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"os"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -93,28 +92,4 @@ func testSingle(ctx context.Context, t *testing.T, r *recording) {
 	if err := r.bed.works(ctx, r.app, mended); err != nil {
 		t.Error(err)
 	}
-}
-
-// words are what a report says, for a log.
-func words(r *verify.Report) string {
-	var out []string
-	for _, w := range r.Workloads {
-		for _, c := range []struct {
-			name  string
-			check verify.Check
-		}{{"start", w.Start}, {"stop", w.Stop}, {"restart", w.Restart}} {
-			if !c.check.OK {
-				out = append(out, c.name+": "+c.check.Text)
-			}
-		}
-		for _, p := range w.Probes {
-			if len(p.Differences) > 0 {
-				out = append(out, strings.Join(p.Differences, ", "))
-			}
-		}
-	}
-	for _, m := range r.Missing {
-		out = append(out, "missing "+m.Path)
-	}
-	return strings.Join(out, "; ")
 }

@@ -37,8 +37,10 @@ type Config struct {
 	Out        string `json:"out"`
 	OutFromEnv bool   `json:"outFromEnv,omitempty"`
 	// Flush is how often a directory gets the profile so far; 0 is 5 s.
-	Flush    time.Duration `json:"flushNs,omitempty"`
-	Syscalls bool          `json:"syscalls,omitempty"`
+	Flush time.Duration `json:"flushNs,omitempty"`
+	// Syscalls adds the set of system calls used. The kernel then asks about
+	// every call, some microseconds each: a program may run many times slower.
+	Syscalls bool `json:"syscalls,omitempty"`
 	// Engine and Image are copied into the profile.
 	Engine string        `json:"engine"`
 	Image  profile.Image `json:"image"`

@@ -36,14 +36,44 @@ const pathOnly = unix.O_PATH | unix.O_CLOEXEC
 // does it in one call, but for names that mean something else to each
 // process, /proc/self first, and for what is not there: those are walked.
 func (w *reader) resolve(n *notification, p place, follow bool) found {
-	if fd, err := w.openPath(p.root.fd, p.path, follow); err == nil {
+	fd, err := w.openPath(p.root.fd, p.path, follow)
+	if err == nil {
 		if !onProc(fd) {
 			return found{exists: true, parent: true, fd: fd, resolved: w.pathOf(fd)}
 		}
 		unix.Close(fd)
 	}
+	if errors.Is(err, unix.ENOENT) {
+		if f, ok := w.lastMissing(p); ok {
+			return f
+		}
+	}
 	walk := walk{w: w, n: n, root: p.root.fd, at: p.root.fd, follow: follow}
 	return walk.run(p.path)
+}
+
+// lastMissing is for the most common of what is not there: a name that its
+// directory, outside proc, does not have.
+func (w *reader) lastMissing(p place) (found, bool) {
+	i := strings.LastIndexByte(p.path, '/')
+	if hasDotEnd(p.path) || i < 0 {
+		return found{}, false
+	}
+	dir, err := w.openPath(p.root.fd, p.path[:i+1], true)
+	if err != nil {
+		return found{}, false
+	}
+	defer unix.Close(dir)
+	var st unix.Stat_t
+	name := p.path[i+1:]
+	if onProc(dir) || !errors.Is(unix.Fstatat(dir, name, &st, unix.AT_SYMLINK_NOFOLLOW), unix.ENOENT) {
+		return found{}, false
+	}
+	f := found{fd: -1, parent: true}
+	if at := w.pathOf(dir); at != "" {
+		f.resolved = clean(at + "/" + name)
+	}
+	return f, true
 }
 
 // gone is a quick look at a path that was missing before, in a place where

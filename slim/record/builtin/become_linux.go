@@ -28,6 +28,8 @@ func (p program) become(recorder int, abandoned func() bool) error {
 	}
 	unix.Umask(0o022)
 	unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{})
+	unix.KeyctlJoinSessionKeyring("") // the host's keys are not the container's
+	heedSignals()
 	for fd := range 3 {
 		// So that /dev/stdout can be opened by the user, as under runtimes.
 		unix.Fchown(fd, p.User.UID, p.User.GID)
@@ -49,6 +51,15 @@ func (p program) become(recorder int, abandoned func() bool) error {
 	}
 	err = syscall.Exec(file, p.Argv, p.Env)
 	return execError(p.Argv[0], file, err)
+}
+
+// heedSignals undoes what nohup, or a shell's "&", has this program ignore.
+// The Go runtime leaves just these two as they are (os/signal).
+func heedSignals() {
+	var act [8]uint64 // struct sigaction of the kernel, SIG_DFL, and room
+	for _, sig := range []unix.Signal{unix.SIGHUP, unix.SIGINT} {
+		unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(sig), uintptr(unsafe.Pointer(&act[0])), 0, 8, 0, 0)
+	}
 }
 
 // record is where everything begins to be recorded.

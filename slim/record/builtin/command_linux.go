@@ -38,10 +38,15 @@ func (s *stage) command(conn *net.UnixConn, q request, files []*os.File) reply {
 // startInside starts a command in the container's namespaces.
 func (s *stage) startInside(p program, files []*os.File) (*exec.Cmd, error) {
 	s.mu.Lock()
-	inside, mountNS, running := s.inside, s.mountNS, s.process != nil
+	inside, mountNS, ended := s.inside, s.mountNS, s.ended
 	s.mu.Unlock()
-	if !running {
-		return nil, fmt.Errorf("running %q inside: the container does not run", p.Argv)
+	select {
+	case <-ended:
+		ended = nil
+	default:
+	}
+	if ended == nil {
+		return nil, errors.New("running a command inside: the container has ended")
 	}
 	cmd := s.child(roleEnter)
 	cmd.ExtraFiles = []*os.File{mountNS}

@@ -179,5 +179,5 @@ func pivot(dir string) error {
 	if err := unix.Unmount(".", unix.MNT_DETACH); err != nil {
 		return err
 	}
-	return os.Chdir("/")
+	return unix.Chdir("/")
 }

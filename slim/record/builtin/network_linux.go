@@ -72,42 +72,52 @@ func dialLoopback(port int) (*os.File, error) {
 	return t.File()
 }
 
-// listening reads proc_net(5)'s tcp and tcp6 of this process's network.
-func listening() reply {
-	ports := map[int]bool{}
+// listening says which ports are listened on. On the host's network those that
+// were before the container are not its own.
+func (s *stage) listening() reply {
+	now, err := listeners()
+	if err != nil {
+		return failed(fmt.Errorf("looking for listening ports: %w", err))
+	}
+	var r reply
+	for inode, port := range now {
+		if _, old := s.before[inode]; !old {
+			r.Ports = append(r.Ports, port)
+		}
+	}
+	slices.Sort(r.Ports)
+	r.Ports = slices.Compact(r.Ports)
+	return r
+}
+
+// listeners reads proc_net(5)'s tcp and tcp6 of this process's network: ports
+// by the inodes of their sockets.
+func listeners() (map[string]int, error) {
+	out := map[string]int{}
 	for _, name := range []string{"/proc/thread-self/net/tcp", "/proc/thread-self/net/tcp6"} {
 		raw, err := os.ReadFile(name)
 		if errors.Is(err, os.ErrNotExist) {
 			continue // a kernel without IPv6
 		}
 		if err != nil {
-			return failed(fmt.Errorf("looking for listening ports: %w", err))
+			return nil, err
 		}
-		for _, p := range listeners(string(raw)) {
-			ports[p] = true
-		}
+		parseListeners(string(raw), out)
 	}
-	var r reply
-	for p := range ports {
-		r.Ports = append(r.Ports, p)
-	}
-	slices.Sort(r.Ports)
-	return r
+	return out, nil
 }
 
-// listeners returns the local ports of a table's lines in state LISTEN (0A).
-func listeners(table string) []int {
-	var out []int
+// parseListeners takes a table's lines in state LISTEN (0A).
+func parseListeners(table string, out map[string]int) {
 	for line := range strings.Lines(table) {
 		words := strings.Fields(line)
-		if len(words) < 4 || words[3] != "0A" {
+		if len(words) < 10 || words[3] != "0A" {
 			continue
 		}
 		_, hex, ok := strings.Cut(words[1], ":")
 		port, err := strconv.ParseUint(hex, 16, 16)
 		if ok && err == nil {
-			out = append(out, int(port))
+			out[words[9]] = int(port)
 		}
 	}
-	return out
 }

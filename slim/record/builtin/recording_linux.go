@@ -46,7 +46,9 @@ func (r *recording) begin(theirs *os.File) {
 		listener, info, err := sensor.Receive(int(r.listen.Fd()))
 		r.listen.Close()
 		if err == nil {
-			r.recorder, err = sensor.NewRecorder(listener, sensor.RecorderOptions{Info: info, Syscalls: r.options.Syscalls, Engine: "builtin"})
+			r.recorder, err = sensor.NewRecorder(listener, sensor.RecorderOptions{
+				Info: info, Syscalls: r.options.Syscalls, Async: r.options.Async, Engine: "builtin",
+			})
 		}
 		r.err = err
 		close(r.ready)

@@ -24,6 +24,7 @@ type stage struct {
 	beside *spawner
 	inside *spawner // in the container's pid namespace, once there is one
 	log    *os.File
+	before map[string]int // what was listened on before
 
 	mu      sync.Mutex
 	process *os.Process
@@ -106,7 +107,7 @@ func (s *stage) serve(f *os.File) {
 	case opDial:
 		s.dial(conn, q.Port)
 	case opListen:
-		out.Encode(listening())
+		out.Encode(s.listening())
 	case opSignal:
 		out.Encode(s.signal(q.Signal))
 	case opRecord:
@@ -115,11 +116,15 @@ func (s *stage) serve(f *os.File) {
 }
 
 func (s *stage) serveStart(q request, out *gob.Encoder) {
-	if !q.First.HostNet {
-		if err := loopbackUp(); err != nil {
-			out.Encode(failed(err))
-			return
-		}
+	var err error
+	if q.First.HostNet {
+		s.before, err = listeners()
+	} else {
+		err = loopbackUp()
+	}
+	if err != nil {
+		out.Encode(failed(err))
+		return
 	}
 	cmd, err := s.start(*q.First)
 	if err != nil {

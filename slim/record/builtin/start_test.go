@@ -9,10 +9,12 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -156,8 +158,8 @@ func TestProbesEnter(t *testing.T) {
 	if e := c.Exit(); e.Code != 7 {
 		t.Errorf("ended as %+v", e)
 	}
-	if _, err := c.Exec(t.Context(), []string{"guest"}, nil); err == nil {
-		t.Error("a command runs in a container that has ended")
+	if _, err := c.Exec(t.Context(), []string{"guest"}, nil); err == nil || !strings.Contains(err.Error(), "has ended") {
+		t.Errorf("a command in a container that has ended: %v", err)
 	}
 }
 
@@ -235,6 +237,16 @@ func TestMissingProgram(t *testing.T) {
 	}
 }
 
+// What nohup and a shell's "&" ignore, a container does not.
+func TestSignalsHeeded(t *testing.T) {
+	b := newBed(t, "")
+	signal.Ignore(syscall.SIGHUP, syscall.SIGINT)
+	defer signal.Reset(syscall.SIGHUP, syscall.SIGINT)
+	if got := output(t, b.start(t, b.spec("status=SigIgn"))); got != "SigIgn 0000000000000000\n" {
+		t.Errorf("printed %q", got)
+	}
+}
+
 // Files arrive as the image has them, in an overlay or copied.
 func TestFiles(t *testing.T) {
 	for _, plain := range []bool{false, true} {
@@ -277,6 +289,9 @@ func TestHostNetwork(t *testing.T) {
 	var out strings.Builder
 	cmd := exec.CommandContext(t.Context(), "/bin/readlink", "/proc/self/ns/net")
 	cmd.Stdout = &out
+	if ports, err := c.Listening(t.Context()); err != nil || len(ports) != 1 {
+		t.Errorf("listening on %v, %v; want the container's port alone", ports, err)
+	}
 	own, err := os.Readlink("/proc/self/ns/net")
 	if err := errors.Join(err, c.Host(t.Context(), cmd)); err != nil || strings.TrimSpace(out.String()) != own {
 		t.Errorf("a host command is in %q, not %q: %v", out.String(), own, err)

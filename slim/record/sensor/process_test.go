@@ -77,15 +77,13 @@ func init() {
 	programs["storm"] = func(args []string) {
 		var wg sync.WaitGroup
 		for i := range 200 {
-			wg.Add(1)
-			go func() {
-				defer wg.Done()
+			wg.Go(func() {
 				runtime.LockOSThread() // a thread each
 				for j := range 20 {
 					must(raw("openat", cwd, fmt.Sprintf("%s/t%d-%d", args[0], i, j), unix.O_CREAT|unix.O_WRONLY, 0o644))
 					must(raw("newfstatat", cwd, fmt.Sprintf("%s/t%d-%d", args[0], i, j), stat, 0))
 				}
-			}()
+			})
 		}
 		wg.Wait()
 	}

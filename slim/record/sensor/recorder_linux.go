@@ -179,9 +179,7 @@ func (r *Recorder) failed() error {
 // addReader starts a thread that answers.
 func (r *Recorder) addReader() {
 	r.readers.Add(1)
-	r.wg.Add(1)
-	go func() {
-		defer r.wg.Done()
+	r.wg.Go(func() {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		tid := unix.Gettid()
@@ -190,7 +188,7 @@ func (r *Recorder) addReader() {
 		if err := r.read(); err != nil {
 			r.failure.CompareAndSwap(nil, &err)
 		}
-	}()
+	})
 }
 
 // read answers notifications until the end.

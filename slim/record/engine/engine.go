@@ -69,6 +69,9 @@ type SensorOptions struct {
 	// Caps are capabilities to add to the recorder where it cannot do without
 	// (docker: "SYS_ADMIN" to see setuid programs work).
 	Caps []string
+	// Async leaves synchronous wake-ups (Linux 6.6) alone: for measuring, and
+	// for engine builtin only.
+	Async bool
 }
 
 // Conditions are those a slim image is meant for: no new privileges, the

@@ -4,10 +4,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/pare-image/pare/slim/record/probe"
 )
 
 // docsImage is what the documents call registry.example/app:1.4, and the
@@ -55,6 +58,10 @@ func TestDocuments(t *testing.T) {
 		var script strings.Builder
 		script.WriteString(docsSetup)
 		for _, c := range commands {
+			if runsImages(c) {
+				checkWords(t, f, c)
+				continue
+			}
 			fmt.Fprintf(&script, "exec %s\n", docsNames.Replace(c))
 		}
 		script.WriteString(docsImage)
@@ -90,4 +97,38 @@ func docsCommands(t *testing.T, file string) []string {
 		}
 	}
 	return out
+}
+
+// runsImages tells the commands that start an image: the tests of real images
+// run those.
+func runsImages(command string) bool {
+	words := strings.Fields(command)
+	return slices.Contains([]string{"record", "verify", "exec"}, words[1]) ||
+		slices.ContainsFunc(words, func(w string) bool { return w == "--record" || w == "--verify" || w == "--repair" })
+}
+
+// checkWords wants a command line to be understood.
+func checkWords(t *testing.T, file, command string) {
+	t.Helper()
+	words, err := shellquote(command)
+	if err != nil {
+		t.Errorf("%s: %s: %v", file, command, err)
+		return
+	}
+	cmd, rest, err := newRootCommand(newApp()).Find(words[1:])
+	if err == nil {
+		err = cmd.ParseFlags(rest)
+	}
+	if err == nil {
+		err = cmd.ValidateArgs(cmd.Flags().Args())
+	}
+	if err != nil {
+		t.Errorf("%s: %s: %v", file, command, err)
+	}
+}
+
+// shellquote splits a line as a shell does, as far as the documents go.
+func shellquote(line string) ([]string, error) {
+	p, err := probe.ParseExec(line)
+	return p.Argv, err
 }

@@ -41,6 +41,7 @@ type startFlags struct {
 	dns      []string
 	hosts    []string
 	syscalls bool
+	caps     []string
 }
 
 func (f *startFlags) bind(cmd *cobra.Command) {
@@ -51,6 +52,7 @@ func (f *startFlags) bind(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.user, "user", "", "start as `USER[:GROUP]` (default: the image's)")
 	cmd.Flags().StringArrayVarP(&f.env, "env", "e", nil, "add `NAME=VALUE` to the environment; repeatable")
 	cmd.Flags().StringArrayVar(&f.volumes, "volume", nil, "make `PATH` a volume, as those that the image names are; repeatable")
+	cmd.Flags().StringArrayVar(&f.caps, "sensor-cap", nil, "with engine docker, give the recorder the capability `NAME` too: SYS_ADMIN, to see setuid programs at work; repeatable")
 	cmd.Flags().StringArrayVar(&f.dns, "dns", nil, "ask the name server at `ADDRESS`; repeatable")
 	cmd.Flags().StringArrayVar(&f.hosts, "add-host", nil, "`NAME:ADDRESS` for /etc/hosts; repeatable")
 	cmd.Flags().BoolVar(&f.syscalls, "syscalls", false, "also record which system calls are used; slower")
@@ -195,7 +197,7 @@ func (a *app) record(ctx context.Context, c recordCommand, src *opened, one *can
 	spec, err := engine.NewSpec(one.image, t, engine.SpecOptions{
 		Args: c.args, Env: c.start.env, User: c.start.user, Volumes: c.start.volumes,
 		Network: engine.Network(c.start.network), DNS: c.start.dns, Hosts: c.start.hosts,
-		Sensor: &engine.SensorOptions{Syscalls: c.start.syscalls},
+		Sensor: &engine.SensorOptions{Syscalls: c.start.syscalls, Caps: c.start.caps},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("starting %s: %w", src.ref, err)

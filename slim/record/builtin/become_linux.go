@@ -135,7 +135,7 @@ func findProgram(name string, env []string) (string, error) {
 		}
 	}
 	var denied error
-	for _, dir := range strings.Split(search, ":") {
+	for dir := range strings.SplitSeq(search, ":") {
 		file := path.Join(cmp.Or(dir, "."), name)
 		switch err := executable(file); {
 		case err == nil && path.IsAbs(file):

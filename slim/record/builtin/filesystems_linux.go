@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -253,10 +254,5 @@ func inGroup(gid int, p program) bool {
 	if gid == p.User.GID {
 		return true
 	}
-	for _, g := range p.User.Groups {
-		if g == gid {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(p.User.Groups, gid)
 }

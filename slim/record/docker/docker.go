@@ -16,6 +16,12 @@
 // Desktop, a rootless daemon), and for programs that listen on 127.0.0.1
 // only, a second container enters the first one's network and hands through
 // what is sent; see [Relay].
+//
+// # Podman
+//
+// podman's compatible socket works, with these limits of podman 4.3: a
+// variable of the image cannot be taken away, and a recorded container's
+// tmpfs over a directory of root's can only be written by root.
 package docker
 
 import (

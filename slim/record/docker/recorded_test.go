@@ -195,3 +195,17 @@ func TestRecordedNoProgram(t *testing.T) {
 		t.Errorf("exit %+v", got)
 	}
 }
+
+// A sensor that cannot write says so, in place of a recording.
+func TestRecordedNothing(t *testing.T) {
+	e := recordedEngine(t)
+	c := startImage(t, e, testImage(t, "recorded-nothing", "gzip"), engine.SpecOptions{Sensor: &engine.SensorOptions{}}, func(s *engine.Spec) {
+		s.User.Groups = []int{-1} // which no kernel takes
+	})
+	if got := waitDone(t, c); got.Code == 0 {
+		t.Errorf("exit %+v", got)
+	}
+	if ps, err := c.Recording(t.Context()); err == nil || !strings.Contains(err.Error(), "becoming user") {
+		t.Errorf("recorded %+v, %v", ps, err)
+	}
+}

@@ -93,7 +93,24 @@ func (c *Container) Recording(ctx context.Context) ([]*profile.Profile, error) {
 		return nil, fmt.Errorf("copying the recording out of the container: %w", err)
 	}
 	defer resp.Body.Close()
-	return readRecordings(resp.Body)
+	ps, err := readRecordings(resp.Body)
+	if err == nil && len(ps) == 0 {
+		err = fmt.Errorf("the sensor in the container has written nothing (exit code %d); the last words there: %s", c.exit.Code, c.lastWords(ctx))
+	}
+	return ps, err
+}
+
+// lastWords are the end of the container's log, where the sensor says why it
+// could not begin.
+func (c *Container) lastWords(ctx context.Context) string {
+	resp, err := c.api.do(ctx, http.MethodGet, "/containers/"+c.id+"/logs?stdout=1&stderr=1&tail=5", nil, nil)
+	if err != nil {
+		return "(none)"
+	}
+	defer resp.Body.Close()
+	words := &head{room: 2048}
+	_ = demux(resp.Body, words, words) // what could be read
+	return printable(string(words.b))
 }
 
 // readRecordings reads every *.json of a tar, in the order of their start.

@@ -94,10 +94,13 @@ func (c *Container) Recording(ctx context.Context) ([]*profile.Profile, error) {
 	}
 	defer resp.Body.Close()
 	ps, err := readRecordings(resp.Body)
-	if err == nil && len(ps) == 0 {
-		err = fmt.Errorf("the sensor in the container has written nothing (exit code %d); the last words there: %s", c.exit.Code, c.lastWords(ctx))
+	if err == nil && !slices.ContainsFunc(ps, func(p *profile.Profile) bool { return len(p.Accesses) > 0 }) {
+		err = fmt.Errorf("the sensor in the container has recorded nothing (exit code %d); the last words there: %s", c.exit.Code, c.lastWords(ctx))
 	}
-	return ps, err
+	if err != nil {
+		return nil, err
+	}
+	return ps, nil
 }
 
 // lastWords are the end of the container's log, where the sensor says why it

@@ -9,12 +9,10 @@ import (
 )
 
 // change is one path that the recorded workload changed, and what that takes
-// of the image: dir must be writable, and when inPlace, have the content that
-// the image has there.
+// of the image: dir must be writable.
 type change struct {
-	from    *profile.Access
-	dir     string // an absolute directory, symlinks resolved; it need not be in the tree
-	inPlace bool
+	from *profile.Access
+	dir  string // an absolute directory, symlinks resolved; it need not be in the tree
 	// itself is where the path ends: a directory at the root that the
 	// workload made can be mounted, though the root cannot.
 	itself string
@@ -63,7 +61,6 @@ func place(t *layers.Tree, a *profile.Access, byPath map[string]*profile.Access)
 			c.dir = c.itself // its mode or owner
 			return c, true
 		}
-		c.inPlace = true
 		return c, removed || a.Has(profile.Write)
 	}
 	if !a.Exists && !a.Has(profile.Create, profile.Rename) {

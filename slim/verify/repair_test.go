@@ -34,6 +34,10 @@ func TestRepair(t *testing.T) {
 	if err != nil || len(u.Sessions) != 1 || len(u.Accesses) != 1 || !u.Accesses[0].Exists {
 		t.Errorf("%v: the union is %+v", err, u)
 	}
+	hidden := []Missing{{HiddenBy: "/run", access: found("/run/x", profile.Open)}}
+	if p, err := Repair(hidden, image); p != nil || err != nil {
+		t.Errorf("hidden by a tmpfs: %+v, %v", p, err)
+	}
 	if p, err := Repair(nil, image); p != nil || err != nil {
 		t.Errorf("nothing missing: %+v, %v", p, err)
 	}

@@ -345,7 +345,7 @@ func (v *verifier) finish() {
 	v.report.judge()
 }
 
-// mayLack says that a path, or all that the slim image lacks of its way, was
+// mayLack says that a path, as it was asked for or where it leads, was
 // dropped on purpose.
 func (v *verifier) mayLack(m *Missing) bool {
 	allowed := func(p string) bool {

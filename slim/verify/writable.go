@@ -37,7 +37,6 @@ type Unmet struct {
 type need struct {
 	dir     string
 	changes []change
-	inPlace bool
 }
 
 // writable finds the smallest set of directories that let the workload change
@@ -52,12 +51,9 @@ func writable(t *layers.Tree, p *profile.Profile, declared []string) ([]Writable
 			continue // a volume above it has it too
 		}
 		w := Writable{path: dir, Path: Text(dir), How: Tmpfs, Reason: n.reason()}
-		if hidden := contentOf(t, dir, touched, needs, declared); n.inPlace || hidden != "" {
+		if hidden := contentOf(t, dir, touched, needs, declared); hidden != "" {
 			w.How = Volume
-			w.Reason += "; a tmpfs would hide what the image has there"
-			if hidden != "" {
-				w.Reason += ", such as " + Text(hidden)
-			}
+			w.Reason += "; a tmpfs would hide what the image has there, such as " + Text(hidden)
 		}
 		out = append(out, w)
 	}
@@ -89,7 +85,6 @@ func needsOf(t *layers.Tree, cs []change, declared []string) (map[string]*need, 
 			needs[c.dir] = n
 		}
 		n.changes = append(n.changes, c)
-		n.inPlace = n.inPlace || c.inPlace
 	}
 	return needs, unmet
 }
@@ -123,14 +118,15 @@ func contentOf(t *layers.Tree, dir string, touched map[string]bool, needs map[st
 		if hidden := contentOf(t, e.Path, touched, needs, declared); hidden != "" {
 			return hidden
 		}
-		if _, mount := needs[e.Path]; !mount && touched[e.Path] && !leadsTo(e.Path, needs) {
+		if touched[e.Path] && !leadsTo(e.Path, needs) {
 			return e.Path
 		}
 	}
 	return ""
 }
 
-// leadsTo says that a place lies below dir, so that mounting it makes dir.
+// leadsTo says that a place is dir or lies below it, so that mounting it makes
+// dir.
 func leadsTo(dir string, needs map[string]*need) bool {
 	for d := range needs {
 		if below(d, dir) {

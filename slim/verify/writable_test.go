@@ -67,6 +67,8 @@ func TestWritable(t *testing.T) {
 		"untouched empty directories may be hidden": {[]profile.Access{found("/run/x.pid", create)}, []string{"tmpfs /run"}, nil},
 		"used ones may not":                         {[]profile.Access{found("/run/x.pid", create), found("/run/lock", stat)}, []string{"volume /run"}, nil},
 		"nested places":                             {[]profile.Access{found("/run/x.pid", create), found("/run/app/y", create)}, []string{"tmpfs /run", "tmpfs /run/app"}, nil},
+		"nested places that are used":               {[]profile.Access{found("/run/x.pid", create), found("/run/app", stat), found("/run/app/y", create)}, []string{"tmpfs /run", "tmpfs /run/app"}, nil},
+		"what leads to a nested place":              {[]profile.Access{found("/var/lib/x", create), found("/var/lib/app", stat), found("/var/lib/app/a/y", create)}, []string{"tmpfs /var/lib", "tmpfs /var/lib/app/a"}, nil},
 		"mkdir -p makes no use":                     {[]profile.Access{found("/run/lock", create), found("/run/x", create)}, []string{"tmpfs /run"}, nil},
 		"directories made on the way":               {[]profile.Access{found("/var/cache/app/x", create), found("/var/cache/app/x/y", create), found("/var/cache/app/x/y/z", create)}, []string{"tmpfs /var/cache/app"}, nil},
 		"a directory that slimming dropped":         {[]profile.Access{found("/var/spool/app/x", create)}, []string{"tmpfs /var/spool/app"}, nil},

@@ -74,7 +74,7 @@ ok
 
 // What runtimes put into a container, and what it must not do.
 func TestSurroundings(t *testing.T) {
-	b := newBed(t, "-- layer --\nblock disk 0666 0:0 254:0\n")
+	b := newBed(t, "-- layer --\nchar disk 0666 0:0 1:3\n")
 	c := b.start(t, b.spec("ls=/dev", "ls=/proc/1/root/dev/pts", "cat=/etc/hosts", "cat=/run/deep/resolv.conf",
 		"write=/proc/sys/net/ipv4/ip_forward", "open=/dev/null", "open=/disk", "mknod=/dev/evil", "mknod=/evil", "open=/evil",
 		"mount=/data", "unshare", "cat=/proc/timer_list", "cat=/proc/sys/net/ipv4/ip_unprivileged_port_start",

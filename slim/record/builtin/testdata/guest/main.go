@@ -47,7 +47,7 @@ func init() {
 		"xattr":   xattr,
 		"stat":    stat,
 		"write":   func(s string) { show("write "+s, os.WriteFile(s, []byte("x"), 0o644), "ok") },
-		"mknod":   func(s string) { show("mknod", syscall.Mknod(s, syscall.S_IFBLK|0o666, 254<<8), "ok") },
+		"mknod":   func(s string) { show("mknod", syscall.Mknod(s, syscall.S_IFCHR|0o666, 1<<8|5), "ok") },
 		"open":    func(s string) { f, err := os.OpenFile(s, os.O_RDWR, 0); show("open "+s, err, "ok"); f.Close() },
 		"mount":   func(s string) { show("mount", syscall.Mount("none", s, "tmpfs", 0, ""), "ok") },
 		"unshare": func(string) { show("unshare", syscall.Unshare(syscall.CLONE_NEWNS), "ok") },

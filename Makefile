@@ -23,7 +23,7 @@ test: ## everything CI runs: lint, unit tests, the core set of real images
 e2e: ## all real images and every check; slow
 	testdata/run e2e
 
-bench: ## pare slim against crane export on an image of about 1 GB
+bench: ## pare slim against crane export on an image of about 1 GB; what recording costs
 	testdata/run bench
 
 install-deps: ## install the Debian packages that the tests use

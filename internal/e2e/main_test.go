@@ -21,6 +21,8 @@ func TestMain(m *testing.M) {
 		run = func(ctx context.Context, b *bed) error { return demonstrate(ctx, b, os.Stdout) }
 	case "bench":
 		run = prepareBench
+	case "bench-record":
+		run = prepareBenchRecord
 	default:
 		os.Exit(m.Run())
 	}

@@ -1,7 +1,6 @@
 package verify
 
 import (
-	"path"
 	"slices"
 	"strings"
 
@@ -101,44 +100,11 @@ func (s *search) program(spec engine.Spec) {
 	}
 }
 
-// candidates are the paths at which the first program may be.
-func candidates(spec engine.Spec) []string {
-	name := spec.Argv[0]
-	if strings.Contains(name, "/") {
-		if !path.IsAbs(name) {
-			name = spec.Dir + "/" + name
-		}
-		return []string{profilePath(name)}
-	}
-	var out []string
-	for _, e := range spec.Env {
-		if list, ok := strings.CutPrefix(e, "PATH="); ok {
-			for dir := range strings.SplitSeq(list, ":") {
-				if !path.IsAbs(dir) {
-					dir = spec.Dir + "/" + dir
-				}
-				out = append(out, profilePath(dir+"/"+name))
-			}
-		}
-	}
-	return out
-}
-
 // kernel asks for what the kernel itself opens to execute a program, which no
-// system call shows: the interpreter of a script or of an ELF file.
+// system call shows: interpreters.
 func (s *search) kernel(program string) {
-	res, err := s.source.Resolve(program)
-	if err != nil || res.Entry.Type != layers.Regular {
-		return
-	}
-	sniff := res.Entry.Sniff()
-	interp, _, _ := strings.Cut(strings.TrimLeft(sniff.Shebang, " \t"), " ")
-	interp, _, _ = strings.Cut(interp, "\t")
-	if sniff.ELF != nil {
-		interp = sniff.ELF.Interp
-	}
-	if path.IsAbs(interp) {
-		s.ask(profile.Access{Path: interp, Kinds: []profile.Kind{profile.Exec}, By: []string{Text(program)}})
+	for _, i := range interpreters(s.source, program) {
+		s.ask(profile.Access{Path: i.path, Kinds: []profile.Kind{profile.Exec}, By: []string{Text(i.of)}})
 	}
 }
 

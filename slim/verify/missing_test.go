@@ -15,7 +15,8 @@ const missingSource = `
 -- layer --
 file usr/bin/app 0755 "app"
 file usr/bin/run.sh 0755 "#! /usr/bin/sh -e\n"
-file usr/bin/sh 0755 "sh"
+file usr/bin/sh 0755 "#!/usr/bin/real-sh"
+file usr/bin/real-sh 0755 "sh"
 symlink bin => usr/bin
 dir etc/app
 file etc/app/conf "x"
@@ -74,7 +75,10 @@ func TestFindMissing(t *testing.T) {
 		"it came to be":           {run: found("/etc/app/conf", open)},
 		"hidden by a tmpfs":       {run: notFound("/run/seed", open), want: []miss{{"/run/seed", "", []string{}, []string{}, "/run"}}},
 		"the kernel's":            {run: notFound("/proc/1/x", open)},
-		"an interpreter":          {run: found("/bin/run.sh", profile.Exec), want: []miss{{"/usr/bin/sh", "", []string{"/usr/bin/sh"}, []string{"--keep /usr/bin/sh"}, ""}}},
+		"an interpreter": {run: found("/bin/run.sh", profile.Exec), want: []miss{
+			{"/usr/bin/real-sh", "", []string{"/usr/bin/real-sh"}, []string{"--keep /usr/bin/real-sh"}, ""},
+			{"/usr/bin/sh", "", []string{"/usr/bin/sh"}, []string{"--keep /usr/bin/sh"}, ""},
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			source, slim := subject(t, missingSource), subject(t, missingSlim)
@@ -108,6 +112,7 @@ func TestFindMissingProgram(t *testing.T) {
 		}
 		want := []string{
 			"/bin/run.sh -> /usr/bin/run.sh (by (start)): --keep /bin --keep /usr/bin/run.sh",
+			"/usr/bin/real-sh (by /usr/bin/sh): --keep /usr/bin/real-sh",
 			"/usr/bin/sh (by /bin/run.sh): --keep /usr/bin/sh",
 		}
 		if diff := cmp.Diff(want, got); diff != "" {

@@ -254,7 +254,7 @@ func (v *verifier) runSource(ctx context.Context, w *workload) (*outcome, error)
 func (v *verifier) runSlim(ctx context.Context, w *workload, spec engine.Spec, source *outcome, res *Workload) error {
 	v.Tell("running the slim image")
 	l := v.launch(spec, w)
-	if why := noProgram(spec); why != "" {
+	if why := cannotStart(spec); why != "" {
 		res.Start = Check{Text: why}
 		res.Probes = compare(w.probes, &outcome{})
 		res.Stop, res.Restart = Check{Text: "it was never started"}, Check{Text: "it was never started"}
@@ -291,16 +291,6 @@ func repeatable(probes []profile.Probe) []profile.Probe {
 		return probes[:i]
 	}
 	return probes
-}
-
-// noProgram says why a start cannot work that no engine needs to try.
-func noProgram(spec engine.Spec) string {
-	for _, p := range candidates(spec) {
-		if res, err := spec.Tree.Resolve(p); err == nil && res.Entry.Type == layers.Regular {
-			return ""
-		}
-	}
-	return "the image has no " + Text(spec.Argv[0])
 }
 
 // collect adds what a run missed.

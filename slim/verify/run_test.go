@@ -5,6 +5,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -135,16 +136,28 @@ func TestRunWithoutProbes(t *testing.T) {
 	}
 }
 
-// An image whose program was dropped is never started; what brings it back is known.
-func TestRunProgramMissing(t *testing.T) {
-	e, o := options(t, answer("yes", 0))
-	o.Slim, o.Source = *subject(t, "-- config --\n{\"Entrypoint\":[\"/bin/app\"]}\n-- layer --\ndir usr\n"), subject(t, missingSource)
-	r, err := Run(t.Context(), o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(e.started) != 0 || r.OK() || len(r.Missing) != 1 || r.Missing[0].Path != "/bin/app" || r.Workloads[0].Probes[0].OK {
-		t.Errorf("%+v", r)
+// What no engine could start is never started; what brings it back is known.
+func TestRunCannotStart(t *testing.T) {
+	for layer, c := range map[string]struct{ why, missing string }{
+		`dir usr`:                             {"the image has no /bin/app", "[/bin/app]"},
+		`file bin/app 0755 "#!/usr/bin/sh\n"`: {"the image has /bin/app, and not its interpreter /usr/bin/sh", "[]"},
+		`file bin/app 0700 "app"`:             {"user 33:33 may not execute /bin/app (0700, owner 0:0)", "[]"},
+		`file bin/app 0644 33:33 "app"`:       {"user 33:33 may not execute /bin/app (0644, owner 33:33)", "[]"},
+	} {
+		e, o := options(t, answer("yes", 0))
+		o.Slim, o.Source = *subject(t, "-- config --\n{\"Entrypoint\":[\"/bin/app\"],\"User\":\"33:33\"}\n-- layer --\n"+layer+"\n"), subject(t, missingSource)
+		r, err := Run(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var missing []string
+		for _, m := range r.Missing {
+			missing = append(missing, m.Path)
+		}
+		w := r.Workloads[0]
+		if len(e.started) != 0 || r.OK() || w.Start.Text != c.why || fmt.Sprint(missing) != c.missing || w.Probes[0].OK {
+			t.Errorf("%s: %q, missing %v", layer, w.Start.Text, missing)
+		}
 	}
 }
 

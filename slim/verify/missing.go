@@ -177,14 +177,14 @@ func onlyLink(a *profile.Access) bool {
 // profilePath is the form that a profile has paths in: no empty or "."
 // components.
 func profilePath(p string) string {
-	var out string
+	var out strings.Builder
 	for c := range strings.SplitSeq(p, "/") {
 		if c != "" && c != "." {
-			out += "/" + c
+			out.WriteString("/" + c)
 		}
 	}
-	if out == "" {
+	if out.String() == "" {
 		return "/"
 	}
-	return out
+	return out.String()
 }

@@ -128,11 +128,12 @@ func TestWritableProperties(t *testing.T) {
 	for seed := range uint64(300) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		random := func(deep int) string {
-			p := "/top"
+			var p strings.Builder
+			p.WriteString("/top")
 			for range 1 + r.IntN(deep) {
-				p += "/" + names[r.IntN(len(names))]
+				p.WriteString("/" + names[r.IntN(len(names))])
 			}
-			return p
+			return p.String()
 		}
 		var image strings.Builder
 		image.WriteString("-- layer --\ndir top\n")

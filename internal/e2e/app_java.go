@@ -38,6 +38,7 @@ func init() {
 			{"XML with a DTD, through XSLT", javaXML},
 			{"a sum in parallel", javaSum},
 			{"TLS that trusts what the system trusts", javaTLS},
+			{"a log in the form that its configuration says", javaLog},
 			{"who it runs as", javaUser},
 			{"a name of /etc/hosts", javaResolve},
 			{"closes as it should", javaCloses},
@@ -231,6 +232,14 @@ func javaTLS(ctx context.Context, c *container) error {
 		javaSays(ctx, c, "4711 TLS_AES_256_GCM_SHA384", "/balance", "host", "localhost"),
 		javaFails(ctx, c, "No subject alternative names matching IP address 127.0.0.1", "/balance", "host", "127.0.0.1"),
 	)
+}
+
+func javaLog(ctx context.Context, c *container) error {
+	r, err := javaAsk(ctx, c, "/log")
+	if err != nil {
+		return err
+	}
+	return errors.Join(r.expect(200, nil, "SHOP INFO open on 8080\n"), r.expect(200, nil, "SHOP INFO /log\n"))
 }
 
 // javaUser knows no name: the slim image runs as another user. "?" is what

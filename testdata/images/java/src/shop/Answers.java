@@ -9,6 +9,8 @@ import java.net.URL;
 import java.net.URLClassLoader;
 import java.nio.charset.Charset;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.text.Collator;
 import java.text.MessageFormat;
@@ -69,6 +71,7 @@ final class Answers {
     });
     to.put("/products", q -> products());
     to.put("/sum", q -> text(LongStream.rangeClosed(1, Long.parseLong(q.get("to"))).parallel().sum()));
+    to.put("/log", q -> Files.readAllBytes(Path.of("/var/log/shop/shop0.log")));
     to.put("/me", q -> text(System.getProperty("user.name") + " in " + System.getProperty("user.home")));
     to.put("/resolve", q -> text(InetAddress.getByName(q.get("name")).getHostAddress()));
   }

@@ -54,7 +54,7 @@ func verifyText(r *verify.Report) string {
 }
 
 func conditionRows(c *verify.Conditions) [][]string {
-	rows := [][]string{{"user", c.User, "", ""}}
+	rows := [][]string{{"user", "uid:gid " + c.User, "", ""}}
 	if c.ReadOnlyRoot {
 		rows = append(rows, []string{"root", "read-only", "", ""})
 	} else {

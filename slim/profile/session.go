@@ -25,6 +25,10 @@ type Session struct {
 	Env []string `json:"env,omitempty"`
 	// Probes are what was asked from outside, in order, and what came back.
 	Probes []Probe `json:"probes,omitempty"`
+	// Exited says that the first program ended by itself, with ExitCode; else
+	// the recording ended it.
+	Exited   bool `json:"exited,omitempty"`
+	ExitCode int  `json:"exitCode,omitempty"`
 	// Privileges are uses of privilege that a slim image would not have.
 	Privileges []Privilege `json:"privileges,omitempty"`
 	// Syscalls are names of system calls, where they were recorded.

@@ -103,7 +103,12 @@ func Run(ctx context.Context, e engine.Engine, spec engine.Spec, image profile.I
 		return nil, err
 	}
 	res.Exit = c.Exit()
-	res.Profile, err = collect(ctx, c, image, asked.Probes)
+	res.Profile, err = collect(ctx, c, image, func(main *profile.Session) {
+		main.Probes = asked.Probes
+		if main.Exited = !res.Stopped; main.Exited {
+			main.ExitCode = res.Exit.Code
+		}
+	})
 	return res, err
 }
 
@@ -235,8 +240,8 @@ func await(ctx context.Context, c engine.Container, d time.Duration) (done bool,
 	}
 }
 
-// collect unites the sessions of a run; the first program's has the probes.
-func collect(ctx context.Context, c engine.Container, image profile.Image, probes []profile.Probe) (*profile.Profile, error) {
+// collect unites the sessions of a run; fill completes the first program's.
+func collect(ctx context.Context, c engine.Container, image profile.Image, fill func(*profile.Session)) (*profile.Profile, error) {
 	all, err := c.Recording(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("reading the recording: %w", err)
@@ -248,7 +253,7 @@ func collect(ctx context.Context, c engine.Container, image profile.Image, probe
 		p.Image = image
 	}
 	if main := first(all); main != nil {
-		main.Probes = probes
+		fill(main)
 	}
 	p, err := profile.Union(all...)
 	if err != nil {

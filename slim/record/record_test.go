@@ -123,18 +123,18 @@ func TestRunEnds(t *testing.T) {
 	close(closed)
 	for _, c := range []struct {
 		name  string
-		s     scripted
+		s     *scripted
 		o     Options
 		calls []string
 		want  Result
 	}{
-		{"by itself", scripted{ends: true, code: 3, sessions: one}, Options{}, []string{"close"}, Result{}},
-		{"after a time", scripted{sessions: one}, Options{For: time.Millisecond}, []string{"signal 15", "close"}, Result{Stopped: true}},
-		{"when told", scripted{sessions: one}, Options{Until: UntilStop, Stop: closed}, []string{"signal 15", "close"}, Result{Stopped: true}},
-		{"killed", scripted{stubborn: true, sessions: one}, Options{Until: UntilStop, Stop: closed, StopTimeout: time.Millisecond}, []string{"signal 15", "signal 09", "close"}, Result{Stopped: true, Killed: true}},
+		{"by itself", &scripted{ends: true, code: 3, sessions: one}, Options{}, []string{"close"}, Result{}},
+		{"after a time", &scripted{sessions: one}, Options{For: time.Millisecond}, []string{"signal 15", "close"}, Result{Stopped: true}},
+		{"when told", &scripted{sessions: one}, Options{Until: UntilStop, Stop: closed}, []string{"signal 15", "close"}, Result{Stopped: true}},
+		{"killed", &scripted{stubborn: true, sessions: one}, Options{Until: UntilStop, Stop: closed, StopTimeout: time.Millisecond}, []string{"signal 15", "signal 09", "close"}, Result{Stopped: true, Killed: true}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := Run(t.Context(), &c.s, engine.Spec{StopSignal: 15}, profile.Image{}, c.o)
+			got, err := Run(t.Context(), c.s, engine.Spec{StopSignal: 15}, profile.Image{}, c.o)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -153,18 +153,18 @@ func TestRunFails(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		ctx    context.Context
-		s      scripted
+		s      *scripted
 		closed bool
 		want   error
 	}{
-		{"to start", t.Context(), scripted{startErr: boom}, false, boom},
-		{"without a recording", t.Context(), scripted{ends: true}, true, ErrNothingRecorded},
-		{"with an empty recording", t.Context(), scripted{ends: true, sessions: []*profile.Profile{session("main", t0)}}, true, ErrNothingRecorded},
-		{"to close", t.Context(), scripted{ends: true, closeErr: boom, sessions: []*profile.Profile{session("main", t0, "/a")}}, true, boom},
-		{"when cancelled", cancelled, scripted{}, true, context.Canceled},
+		{"to start", t.Context(), &scripted{startErr: boom}, false, boom},
+		{"without a recording", t.Context(), &scripted{ends: true}, true, ErrNothingRecorded},
+		{"with an empty recording", t.Context(), &scripted{ends: true, sessions: []*profile.Profile{session("main", t0)}}, true, ErrNothingRecorded},
+		{"to close", t.Context(), &scripted{ends: true, closeErr: boom, sessions: []*profile.Profile{session("main", t0, "/a")}}, true, boom},
+		{"when cancelled", cancelled, &scripted{}, true, context.Canceled},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := Run(c.ctx, &c.s, engine.Spec{StopSignal: 15}, profile.Image{}, Options{})
+			_, err := Run(c.ctx, c.s, engine.Spec{StopSignal: 15}, profile.Image{}, Options{})
 			if !errors.Is(err, c.want) {
 				t.Errorf("got %v, want %v", err, c.want)
 			}

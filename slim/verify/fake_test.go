@@ -23,6 +23,7 @@ type scripted struct {
 	ended    bool                         // it has ended by itself
 	stubborn bool                         // it ignores all but SIGKILL
 	recorded []*profile.Profile
+	log      string
 
 	done   chan struct{}
 	closed bool
@@ -40,7 +41,7 @@ func (c *scripted) Host(context.Context, *exec.Cmd) error    { return errors.New
 func (c *scripted) Addr() string                             { return "" }
 func (c *scripted) Listening(context.Context) ([]int, error) { return nil, nil }
 func (c *scripted) Logs(context.Context) (io.ReadCloser, error) {
-	return io.NopCloser(strings.NewReader("")), nil
+	return io.NopCloser(strings.NewReader(c.log)), nil
 }
 func (c *scripted) Done() <-chan struct{}                                 { return c.done }
 func (c *scripted) Exit() engine.ExitStatus                               { return c.exit }

@@ -19,8 +19,9 @@ func judgeStart(o *outcome) Check {
 
 // judgeEnd compares the end of a run with that of the source; source is nil
 // where it was not run.
-func judgeEnd(o, source *outcome, stopSignal int, asked bool) Check {
+func judgeEnd(o, source *outcome, stopSignal int, w *workload) Check {
 	c := Check{Text: o.end(stopSignal), Took: o.endedIn}
+	asked := len(w.probes) > 0
 	switch {
 	case source != nil:
 		c.OK = o.itself == source.itself && o.killed == source.killed && o.exit.Code == source.exit.Code
@@ -28,12 +29,19 @@ func judgeEnd(o, source *outcome, stopSignal int, asked bool) Check {
 			c.Text += "; the source " + source.end(stopSignal)
 		}
 	case o.killed:
+	case w.exits && w.argv != nil: // with other arguments it may end otherwise
+		if c.OK = o.itself && o.exit.Code == w.code; !c.OK {
+			c.Text += fmt.Sprintf("; when recorded it ended by itself with exit code %d", w.code)
+		}
 	case o.itself && asked:
 		c.Text += ", before it was asked to"
 	case o.itself:
 		c.OK = o.exit.Code == 0
 	default:
 		c.OK = o.exit.Signal == 0 || o.exit.Signal == stopSignal
+	}
+	if !c.OK {
+		c.Text += o.words
 	}
 	return c
 }

@@ -36,6 +36,7 @@ type outcome struct {
 	itself   bool // it ended by itself
 	killed   bool // it did not end on its stop signal
 	exit     engine.ExitStatus
+	words    string        // its last lines, to be put behind a text
 	endedIn  time.Duration // after the stop signal
 	recorded []*profile.Profile
 	noRecord error
@@ -69,6 +70,7 @@ func (l *launch) run(ctx context.Context) (out *outcome, err error) {
 	if err := l.end(ctx, c, out); err != nil {
 		return nil, err
 	}
+	out.words = probe.LastWords(ctx, c)
 	if l.spec.Sensor != nil {
 		out.recorded, out.noRecord = c.Recording(ctx)
 	}

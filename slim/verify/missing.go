@@ -68,6 +68,37 @@ func FindMissing(slimmed, source *layers.Tree, baseline, recorded *profile.Profi
 	return out
 }
 
+// FindUnseen compares what a run of the source asked for, and found, with
+// what the slim image has. What its recording had seen before is left out: a
+// slim image that lacks it was meant to.
+func FindUnseen(slimmed, source *layers.Tree, baseline, recorded *profile.Profile) []Missing {
+	s := &search{slim: slimmed, source: source, baseline: baseline, found: map[string]*Missing{}}
+	for _, a := range recorded.Accesses {
+		if a.Exists && !s.known(a.Path) {
+			s.ask(a)
+		}
+	}
+	out := []Missing{}
+	for _, m := range s.found {
+		out = append(out, *m)
+	}
+	sortMissing(out)
+	return out
+}
+
+func (s *search) known(p string) bool {
+	_, ok := s.recorded(p)
+	return ok
+}
+
+func (s *search) recorded(p string) (profile.Access, bool) {
+	i, ok := slices.BinarySearchFunc(s.baseline.Accesses, p, func(a profile.Access, p string) int { return strings.Compare(a.Path, p) })
+	if !ok {
+		return profile.Access{}, false
+	}
+	return s.baseline.Accesses[i], true
+}
+
 func sortMissing(l []Missing) {
 	slices.SortFunc(l, func(a, b Missing) int { return strings.Compare(a.access.Path, b.access.Path) })
 }
@@ -81,8 +112,8 @@ func (m *Missing) join(old Missing) {
 
 // neverFound says that the source's recording asked for a path in vain.
 func (s *search) neverFound(p string) bool {
-	i, ok := slices.BinarySearchFunc(s.baseline.Accesses, p, func(a profile.Access, p string) int { return strings.Compare(a.Path, p) })
-	return ok && !s.baseline.Accesses[i].Exists
+	a, ok := s.recorded(p)
+	return ok && !a.Exists
 }
 
 // program asks for what is started, as execvpe(3) looks for it.

@@ -49,10 +49,4 @@ type Options struct {
 // there is nothing to compare with.
 var ErrSource = errors.New("the source does not start here")
 
-const (
-	defaultGrace = 10 * time.Second
-	// A program that is asked nothing is watched for as long as the
-	// recording ran, within these bounds.
-	shortestWatch = 2 * time.Second
-	longestWatch  = time.Minute
-)
+const defaultGrace = 10 * time.Second

@@ -132,7 +132,7 @@ func texts(argv []string) []string {
 func (v *verifier) launch(spec engine.Spec, w *workload) *launch {
 	l := &launch{
 		engine: v.Engine, spec: spec, asks: v.Probes, grace: v.Grace, dir: v.Dir,
-		watch: min(max(w.lasted, shortestWatch), longestWatch),
+		watch: w.watch(),
 		ready: probe.ReadyOptions{Ports: w.ports(), Timeout: v.Ready},
 	}
 	health, err := probe.HealthOf(spec.Tree.Config().Config)
@@ -170,6 +170,9 @@ func (v *verifier) workload(ctx context.Context, w *workload) error {
 	if err := v.runSlim(ctx, w, spec, source, &res); err != nil {
 		return err
 	}
+	if source != nil && !res.OK() {
+		v.collectSource(source)
+	}
 	v.report.Workloads = append(v.report.Workloads, res)
 	return nil
 }
@@ -183,6 +186,7 @@ func (v *verifier) runSource(ctx context.Context, w *workload) (*outcome, error)
 	if err != nil {
 		return nil, err
 	}
+	spec.Sensor = &engine.SensorOptions{}
 	v.Tell("running the source")
 	l := v.launch(spec, w)
 	l.probes, l.twice = w.probes, true
@@ -220,7 +224,7 @@ func (v *verifier) runSlim(ctx context.Context, w *workload, spec engine.Spec, s
 	v.collect(spec, first)
 	res.Start = judgeStart(first)
 	res.Probes = compare(w.probes, first)
-	res.Stop = judgeEnd(first, source, spec.StopSignal, len(w.probes) > 0)
+	res.Stop = judgeEnd(first, source, spec.StopSignal, w)
 	v.Tell("running the slim image a second time")
 	if l.probes = repeatable(w.probes); len(w.probes) > 0 {
 		l.watch = shortestWatch
@@ -262,7 +266,21 @@ func (v *verifier) collect(spec engine.Spec, o *outcome) {
 			v.note(fmt.Sprintf("missing paths: %d events of the run were lost", n))
 		}
 	}
-	for _, m := range FindMissing(v.Slim.Tree, v.Source.Tree, v.Profile, recorded, spec, v.report.Conditions) {
+	v.add(FindMissing(v.Slim.Tree, v.Source.Tree, v.Profile, recorded, spec, v.report.Conditions))
+}
+
+// collectSource adds what the source went on to ask for where the slim image
+// did not come to, or could not know of: what a listed directory holds.
+func (v *verifier) collectSource(o *outcome) {
+	recorded, err := profile.Union(o.recorded...)
+	if err != nil || o.noRecord != nil {
+		return // the slim image's own recording says what can be said
+	}
+	v.add(FindUnseen(v.Slim.Tree, v.Source.Tree, v.Profile, recorded))
+}
+
+func (v *verifier) add(missing []Missing) {
+	for _, m := range missing {
 		if old, ok := v.missing[m.access.Path]; ok {
 			m.join(old)
 		}

@@ -102,7 +102,7 @@ func stubborn(c *scripted) *scripted {
 	return c
 }
 
-// The slim image runs hardened and recorded, the source as it is.
+// The slim image runs hardened, the source as it is; both are recorded.
 func TestRunSpecs(t *testing.T) {
 	e, o := options(t, answer("yes", 0), says("yes", 0), says("yes", 0), says("yes", 0))
 	o.Source, o.RunSource, o.Start.Env = subject(t, missingSource), true, []string{"A=1"}
@@ -111,7 +111,7 @@ func TestRunSpecs(t *testing.T) {
 		t.Fatal(err)
 	}
 	source, slim := e.specs[0], e.specs[1]
-	if source.Conditions != nil || source.Sensor != nil || source.Env[1] != "A=1" {
+	if source.Conditions != nil || source.Sensor == nil || source.Env[1] != "A=1" {
 		t.Errorf("source: %+v", source)
 	}
 	want := &engine.Conditions{ReadOnlyRoot: true, Tmpfs: []string{"/tmp"}, Caps: []string{"KILL"}, PortStart: 1024}
@@ -174,6 +174,67 @@ func TestRunAllowMissing(t *testing.T) {
 		}
 		if r.Verdict != want || (len(r.Missing) == 0) != (want == OK) || strings.Contains(strings.Join(r.NotVerified, "\n"), "1 that may be missing") != (want == OK) {
 			t.Errorf("%s: %s %+v, not verified %q", allow, r.Verdict, r.Missing, r.NotVerified)
+		}
+	}
+}
+
+// What a listed directory holds, the slim image cannot know to ask for: the
+// source's run knows, and is heard where the answers differ.
+func TestRunHearsTheSource(t *testing.T) {
+	for got, want := range map[string]string{"no": "[/etc/app/v2/conf]", "yes": "[]"} {
+		source := says("yes", 0)
+		source.recorded = one(accesses(found("/etc/app/v2/conf", profile.Stat), found("/usr/bin/app", profile.Exec), found("/proc/1/maps", profile.Open)))
+		_, o := options(t, answer("yes", 0), source, says(got, 0), says(got, 0))
+		o.Source, o.RunSource = subject(t, missingSource), true
+		r, err := Run(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var missing []string
+		for _, m := range r.Missing {
+			missing = append(missing, m.Path)
+		}
+		if fmt.Sprint(missing) != want {
+			t.Errorf("answer %s: missing %v, want %s", got, missing, want)
+		}
+	}
+}
+
+// A batch job has to end as it did when it was recorded, and is given the time.
+func TestRunJob(t *testing.T) {
+	for name, c := range map[string]struct {
+		slim *scripted
+		ok   bool
+	}{
+		"the same code": {quits(&scripted{ended: true}, 66), true},
+		"another code":  {quits(&scripted{ended: true, log: "disk is full\n"}, 1), false},
+	} {
+		e, o := options(t, profile.Probe{}, c.slim, c.slim)
+		o.Profile.Sessions = []profile.Session{{ID: "s", Engine: "builtin", Argv: []string{"/bin/app", "now"}, Duration: time.Second, Exited: true, ExitCode: 66}}
+		r, err := Run(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := r.Workloads[0]
+		if w.Stop.OK != c.ok || !w.Restart.OK || !c.ok && !strings.Contains(w.Stop.Text, "disk is full") || e.specs[0].Argv[1] != "now" {
+			t.Errorf("%s: %+v", name, w)
+		}
+	}
+}
+
+func TestWatch(t *testing.T) {
+	for _, c := range []struct {
+		w    workload
+		want time.Duration
+	}{
+		{workload{}, shortestWatch},
+		{workload{lasted: 5 * time.Second}, 5 * time.Second},
+		{workload{lasted: time.Hour}, longestWatch},
+		{workload{lasted: time.Second, exits: true}, 70 * time.Second},
+		{workload{lasted: time.Hour, exits: true}, longestJob},
+	} {
+		if got := c.w.watch(); got != c.want {
+			t.Errorf("%+v: %v, want %v", c.w, got, c.want)
 		}
 	}
 }

@@ -14,18 +14,25 @@ type workload struct {
 	// lasted is how long the recording ran: how long a program that is asked
 	// nothing is watched.
 	lasted time.Duration
+	// exits says that the recorded program ended by itself, with code.
+	exits bool
+	code  int
 }
 
 // workloads are the distinct starts of a profile that were asked something.
-// Commands beside a start have sessions too, and no probes. Without any, the
-// image is started as it says itself.
+// Commands beside a start have sessions too, and no probes. Without any, they
+// are those that ended by themselves, batch jobs; without these too, the image
+// is started as it says itself.
 func workloads(p *profile.Profile) []workload {
-	var out []workload
+	var out, ends []workload
 	longest := time.Duration(0)
 	for i := range p.Sessions {
 		s := &p.Sessions[i]
 		longest = max(longest, s.Duration)
 		if len(s.Probes) == 0 {
+			if s.Exited {
+				ends = append(ends, workload{argv: s.Argv, lasted: s.Duration, exits: true, code: s.ExitCode})
+			}
 			continue
 		}
 		at := slices.IndexFunc(out, func(w workload) bool { return slices.Equal(w.argv, s.Argv) })
@@ -38,10 +45,27 @@ func workloads(p *profile.Profile) []workload {
 			out[at].add(q)
 		}
 	}
-	if len(out) == 0 {
+	switch {
+	case len(out)+len(ends) == 0:
 		return []workload{{lasted: longest}}
+	case len(out) == 0:
+		out = distinct(ends)
 	}
 	slices.SortStableFunc(out, func(a, b workload) int { return slices.Compare(a.argv, b.argv) })
+	return out
+}
+
+// distinct leaves one of each command line: batch jobs, recorded more than once.
+func distinct(all []workload) []workload {
+	var out []workload
+	for _, w := range all {
+		at := slices.IndexFunc(out, func(o workload) bool { return slices.Equal(o.argv, w.argv) })
+		if at < 0 {
+			out = append(out, w)
+			continue
+		}
+		out[at].lasted = max(out[at].lasted, w.lasted)
+	}
 	return out
 }
 
@@ -85,6 +109,23 @@ func differing(a, b profile.Answer) []string {
 		return nil
 	}
 	return sortedUnique(names)
+}
+
+// The longest time that a program which is asked nothing may run.
+const (
+	shortestWatch = 2 * time.Second
+	longestWatch  = time.Minute
+	longestJob    = time.Hour
+)
+
+// watch is how long a program that is asked nothing is watched: as long as
+// the recording ran, within bounds. A job that ended by itself gets the time
+// to do so here too, on a busier machine.
+func (w *workload) watch() time.Duration {
+	if w.exits {
+		return min(10*w.lasted+longestWatch, longestJob)
+	}
+	return min(max(w.lasted, shortestWatch), longestWatch)
 }
 
 // ports are those that the probes ask.

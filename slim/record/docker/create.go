@@ -79,6 +79,14 @@ func newCreation(s engine.Spec, image, network, owner string, imageEnv []string,
 		},
 	}
 	for _, v := range s.Volumes {
+		if s.Tree != nil && directory(s.Tree, v) == nil {
+			// The daemon would make it root's, and no user could write.
+			if c.HostConfig.Tmpfs == nil {
+				c.HostConfig.Tmpfs = map[string]string{}
+			}
+			c.HostConfig.Tmpfs[v] = tmpfs(s, v, podman)
+			continue
+		}
 		if c.Volumes == nil {
 			c.Volumes = map[string]struct{}{}
 		}

@@ -80,4 +80,15 @@ func (t *logTail) last(ending bool) string {
 	return "; the last lines of its log:\n  " + strings.Join(t.tail, "\n  ")
 }
 
+// LastWords are the last lines that an ended workload has written, in the
+// form of the end of an error: "; the last lines of its log:…".
+func LastWords(ctx context.Context, c Running) string {
+	t, err := follow(ctx, c, nil)
+	if err != nil {
+		return ""
+	}
+	defer t.close()
+	return t.last(true)
+}
+
 func (t *logTail) close() { t.in.Close() }

@@ -13,7 +13,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -24,6 +23,7 @@ import (
 type output struct {
 	cfg  Config
 	dir  string
+	root *os.Root // dir, as it was before anything was started
 	url  *url.URL
 	file string // its name in dir, or below a URL that ends with a slash
 }
@@ -60,11 +60,12 @@ func fileName(start time.Time) string {
 }
 
 // try writes a file and takes it away again.
-func (o *output) try() error {
-	temp := o.temp()
-	err := os.WriteFile(temp, []byte("pare\n"), 0o644)
-	if rm := os.Remove(temp); err == nil {
-		err = rm
+func (o *output) try() (err error) {
+	if o.root, err = os.OpenRoot(o.dir); err == nil {
+		var temp string
+		if temp, err = o.writeNew([]byte("pare\n")); err == nil {
+			err = o.root.Remove(temp)
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("writing the profile to %s: %w; nothing was started: mount a directory there that user %d can write (docker run -v DIR:%s), or set PARE_OUT to one, or to an http(s) URL", printable(o.dir), err, os.Getuid(), printable(o.dir))
@@ -72,7 +73,21 @@ func (o *output) try() error {
 	return nil
 }
 
-func (o *output) temp() string { return filepath.Join(o.dir, "."+o.file+".tmp") }
+// writeNew makes a file in the directory and returns its name. The recorded
+// program may be able to write there too, and less elsewhere than the sensor:
+// what it puts there, a link or a pipe, is never opened.
+func (o *output) writeNew(body []byte) (temp string, err error) {
+	temp = "." + o.file + "." + rand.Text()[:8] + ".tmp"
+	f, err := o.root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return "", err
+	}
+	_, err = f.Write(body)
+	if err = errors.Join(err, f.Close()); err != nil {
+		_ = o.root.Remove(temp)
+	}
+	return temp, err
+}
 
 // reach connects to the URL's server.
 func (o *output) reach(ctx context.Context) error {
@@ -116,12 +131,11 @@ func (o *output) write(p *profile.Profile) error {
 	if err != nil {
 		return err
 	}
-	temp := o.temp()
-	if err := os.WriteFile(temp, raw, 0o644); err != nil {
-		_ = os.Remove(temp)
+	temp, err := o.writeNew(raw)
+	if err != nil {
 		return err
 	}
-	return os.Rename(temp, filepath.Join(o.dir, o.file))
+	return o.root.Rename(temp, o.file)
 }
 
 func (o *output) finish(ctx context.Context, p *profile.Profile) error {

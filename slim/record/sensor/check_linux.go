@@ -90,7 +90,11 @@ func tryFilter(fprog *unix.SockFprog) (int, unix.Errno) {
 // answer says whether the call went on: then it failed with its own error.
 func (t *trial) answer(fd int) bool {
 	var n notification
-	if n.receive(uintptr(fd)) != 0 {
+	errno := n.receive(uintptr(fd))
+	for errno == unix.EINTR {
+		errno = n.receive(uintptr(fd))
+	}
+	if errno != 0 {
 		return false
 	}
 	to := response{id: n.id, flags: unix.SECCOMP_USER_NOTIF_FLAG_CONTINUE}

@@ -37,16 +37,26 @@ func (n *notification) receive(fd uintptr) syscall.Errno {
 	return errno
 }
 
+// send answers. The kernel takes a lock for it, which a signal (the Go runtime
+// sends many) can interrupt: nothing is answered then.
 func (r *response) send(fd uintptr) syscall.Errno {
-	_, _, errno := unix.RawSyscall(unix.SYS_IOCTL, fd, unix.SECCOMP_IOCTL_NOTIF_SEND, uintptr(unsafe.Pointer(r)))
-	return errno
+	for {
+		_, _, errno := unix.RawSyscall(unix.SYS_IOCTL, fd, unix.SECCOMP_IOCTL_NOTIF_SEND, uintptr(unsafe.Pointer(r)))
+		if errno != unix.EINTR {
+			return errno
+		}
+	}
 }
 
 // valid says that the call still waits, so that what was read of its process
 // was read of it and not of another that got its number.
 func (n *notification) valid(fd uintptr) bool {
-	_, _, errno := unix.RawSyscall(unix.SYS_IOCTL, fd, unix.SECCOMP_IOCTL_NOTIF_ID_VALID, uintptr(unsafe.Pointer(&n.id)))
-	return errno == 0
+	for {
+		_, _, errno := unix.RawSyscall(unix.SYS_IOCTL, fd, unix.SECCOMP_IOCTL_NOTIF_ID_VALID, uintptr(unsafe.Pointer(&n.id)))
+		if errno != unix.EINTR { // as for send
+			return errno == 0
+		}
+	}
 }
 
 // syncWakeUp has the kernel wake either side on the other's CPU (Linux 6.6).

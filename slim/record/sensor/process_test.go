@@ -112,6 +112,11 @@ func init() {
 			must(raw("newfstatat", cwd, fmt.Sprintf("%s/f%d", args[0], i%7), stat, 0))
 		}
 	}
+	programs["few"] = func(args []string) {
+		for i := range 100 {
+			mustErr(raw("newfstatat", cwd, fmt.Sprintf("%s/f%d", args[0], i), stat, 0), unix.ENOENT)
+		}
+	}
 	programs["stat forever"] = func(args []string) {
 		for i := 0; ; i++ {
 			_ = raw("newfstatat", cwd, fmt.Sprintf("%s/no%d", args[0], i%1000), stat, 0)
@@ -508,5 +513,24 @@ func TestMayNot(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, dump(p, d, want)); diff != "" {
 		t.Errorf("want -, got +\n%s", diff)
+	}
+}
+
+// TestInterruptedSensor: a signal may interrupt any of the sensor's own calls
+// to the listener.
+func TestInterruptedSensor(t *testing.T) {
+	needTool(t, "strace")
+	d := openDir(t)
+	p := recorded(t, supervised{prefix: []string{
+		"timeout", "-s", "KILL", "30", "strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=ioctl", "-e", "inject=ioctl:error=EINTR:when=5+3",
+	}}, "few", d)
+	n := 0
+	for _, a := range p.Accesses {
+		if strings.HasPrefix(a.Path, d+"/f") {
+			n++
+		}
+	}
+	if n != 100 || p.Lost() != 0 {
+		t.Errorf("%d of 100 paths, %d lost", n, p.Lost())
 	}
 }

@@ -213,7 +213,7 @@ func (r *Recorder) read() error {
 		}
 		r.handled.Add(1)
 		r.busy.Add(-1)
-		if errno := to.send(w.listener); errno != 0 && errno != unix.ENOENT && errno != unix.EINTR {
+		if errno := to.send(w.listener); errno != 0 && errno != unix.ENOENT {
 			return fmt.Errorf("answering a notification: %w", errno)
 		}
 	}

@@ -49,7 +49,8 @@ type app struct {
 	// what it left (container.exit, logs, dir).
 	ready  func(ctx context.Context, c *container) error
 	checks []check
-	// single is one question of pare record: the recording that is too short.
+	// single are arguments of pare record, one question or "--" and another
+	// command line: the recording that is too short.
 	single []string
 
 	slimArgs []string // further arguments of pare slim

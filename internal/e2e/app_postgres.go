@@ -68,7 +68,7 @@ func init() {
 			"/usr/share/postgresql/15/extension/hstore.control",
 			"/usr/share/locale/de/LC_MESSAGES/postgres-15.mo",
 			"/usr/share/zoneinfo/America/Caracas",
-			"/usr/lib/locale/de_DE.utf8",
+			"/usr/lib/locale/locale-archive",
 			"/usr/lib/x86_64-linux-gnu/libicudata.so.72",
 			"/usr/lib/python3.11/decimal.py",
 			"/srv/python/till.py",

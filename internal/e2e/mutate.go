@@ -74,12 +74,14 @@ func (c *container) cannotStart(err error) (string, error) {
 	return "", err
 }
 
+// firstFailure gives time, and every check a second chance: a busy machine is
+// not to be taken for a missing file.
 func (c *container) firstFailure(ctx context.Context) (by string, err error) {
-	if err := c.waitReady(ctx, 10*time.Second); err != nil {
+	if err := c.waitReady(ctx, 30*time.Second); err != nil {
 		return "start", ctx.Err()
 	}
 	for _, k := range c.app.checks {
-		if err := c.one(ctx, k); err != nil {
+		if c.one(ctx, k) != nil && c.one(ctx, k) != nil {
 			return k.name, ctx.Err()
 		}
 	}

@@ -78,14 +78,6 @@ func (r *recording) whole() []string {
 	return append([]string{"--"}, r.app.args...)
 }
 
-// one asks as little as can be: a single request, or the first argument only.
-func (r *recording) one() []string {
-	if r.app.ready == nil {
-		return []string{"--", r.app.args[0]}
-	}
-	return r.app.single
-}
-
 // record records the source.
 func (r *recording) record(ctx context.Context, profile string, asks, rest []string) error {
 	args := slices.Concat([]string{"record", r.source.ociRef(), "-o", profile, "--log", profile + ".log"}, r.start(), asks, rest)
@@ -103,13 +95,10 @@ func (r *recording) full(ctx context.Context) (profile string, err error) {
 	return profile, r.record(ctx, profile, asks, r.whole())
 }
 
-// few records a single request.
+// few records as little as can be.
 func (r *recording) few(ctx context.Context) (profile string, err error) {
 	profile = r.file("few.json")
-	if r.app.ready == nil {
-		return profile, r.record(ctx, profile, nil, r.one())
-	}
-	return profile, r.record(ctx, profile, r.one(), nil)
+	return profile, r.record(ctx, profile, r.app.single, nil)
 }
 
 // slim makes name's image and puts it into the registry too.

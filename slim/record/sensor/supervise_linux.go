@@ -76,6 +76,7 @@ type supervisor struct {
 	ran      chan error // Run's result
 	started  chan struct{}
 	signals  chan os.Signal
+	ends     chan os.Signal // SIGCHLD: apart, so that many of them displace no other
 	held     []os.Signal // what came before there was a program to get it
 }
 
@@ -83,6 +84,8 @@ type supervisor struct {
 func (s *supervisor) start(argv, env []string) error {
 	s.signals = make(chan os.Signal, 64)
 	signal.Notify(s.signals, forwarded()...)
+	s.ends = make(chan os.Signal, 1)
+	signal.Notify(s.ends, unix.SIGCHLD)
 	_ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -147,6 +150,7 @@ func (s *supervisor) loop(ctx context.Context) int {
 			return code
 		}
 		select {
+		case <-s.ends:
 		case sig := <-s.signals:
 			s.forward(sig)
 		case <-started:
@@ -163,14 +167,14 @@ func (s *supervisor) loop(ctx context.Context) int {
 	}
 }
 
-// forwarded are the signals that are the program's, and SIGCHLD. Not among
-// them are those of the Go runtime (SIGURG comes often), those that speak of
-// this process's own faults, and the terminal's to who is in the background.
+// forwarded are the signals that are the program's. Not among them are those
+// of the Go runtime (SIGURG comes often), those that speak of this process's
+// own children and faults, and the terminal's to who is in the background.
 func forwarded() []os.Signal {
 	var out []os.Signal
 	for sig := unix.Signal(1); sig <= 64; sig++ {
 		switch sig {
-		case unix.SIGURG, unix.SIGPIPE, unix.SIGTTIN, unix.SIGTTOU, unix.SIGKILL, unix.SIGSTOP,
+		case unix.SIGCHLD, unix.SIGURG, unix.SIGPIPE, unix.SIGTTIN, unix.SIGTTOU, unix.SIGKILL, unix.SIGSTOP,
 			unix.SIGSEGV, unix.SIGBUS, unix.SIGFPE, unix.SIGILL, unix.SIGPROF, unix.SIGTRAP, unix.SIGSYS:
 			continue
 		}
@@ -182,9 +186,6 @@ func forwarded() []os.Signal {
 // forward sends a signal on. Before the program is there it would reach the
 // child, to which it means something else.
 func (s *supervisor) forward(sig os.Signal) {
-	if sig == unix.SIGCHLD {
-		return // ours: it is what wakes the loop
-	}
 	select {
 	case <-s.started:
 		_ = unix.Kill(s.pid, sig.(syscall.Signal))
@@ -219,9 +220,10 @@ const lastWait = 5 * time.Second
 // end kills what is left of the tree, reaps it, and writes the profile.
 func (s *supervisor) end(ctx context.Context) error {
 	signal.Stop(s.signals)
+	signal.Stop(s.ends)
 	again := time.NewTicker(5 * time.Millisecond)
 	defer again.Stop()
-	ran := s.ran
+	ran, failed := s.ran, error(nil)
 	for late := time.Now().Add(lastWait); time.Now().Before(late); {
 		s.killRest()
 		s.reap()
@@ -229,7 +231,7 @@ func (s *supervisor) end(ctx context.Context) error {
 			break
 		}
 		select {
-		case <-ran:
+		case failed = <-ran:
 			ran = nil
 		case <-again.C:
 		}
@@ -238,7 +240,7 @@ func (s *supervisor) end(ctx context.Context) error {
 	if ran != nil {
 		<-ran
 	}
-	return s.out.finish(ctx, s.recorder.Snapshot())
+	return errors.Join(failed, s.out.finish(ctx, s.recorder.Snapshot()))
 }
 
 // killRest kills the children that are left; what those leave comes to us as

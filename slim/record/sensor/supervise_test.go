@@ -78,6 +78,14 @@ func TestSignalsAreForwarded(t *testing.T) {
 	}
 }
 
+// TestEndsDisplaceNoSignal: a queue that is full of children's ends, while a
+// profile is being written, must not cost the program its stop signal.
+func TestEndsDisplaceNoSignal(t *testing.T) {
+	if all := forwarded(); slices.Contains(all, os.Signal(unix.SIGCHLD)) || !slices.Contains(all, os.Signal(unix.SIGTERM)) {
+		t.Errorf("%v", all)
+	}
+}
+
 // TestSIGPIPE: pare ignores it, its program must not.
 func TestSIGPIPE(t *testing.T) {
 	o := supervised{cfg: Config{Argv: []string{"sh", "-c", `grep SigIgn /proc/self/status; grep SigBlk /proc/self/status`}}}.run(t)

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -89,18 +88,42 @@ func (o *output) writeNew(body []byte) (temp string, err error) {
 	return temp, err
 }
 
-// reach connects to the URL's server.
+// client follows a redirect only where the PUT stays one, and stays secret:
+// a page to log in at would answer the GET that others become with 200.
+var client = &http.Client{CheckRedirect: func(req *http.Request, via []*http.Request) error {
+	if len(via) >= 10 || req.Method != via[0].Method || via[0].URL.Scheme == "https" && req.URL.Scheme != "https" {
+		return http.ErrUseLastResponse
+	}
+	return nil
+}}
+
+// reach asks the URL's server for something: whatever it answers, it can be
+// reached, through a proxy if there is one, and its certificate is known.
 func (o *output) reach(ctx context.Context) error {
-	port := o.url.Port()
-	if port == "" {
-		port = map[string]string{"http": "80", "https": "443"}[o.url.Scheme]
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodHead, o.url.String(), nil)
+	if err == nil {
+		var resp *http.Response
+		if resp, err = client.Do(req); err == nil {
+			return resp.Body.Close()
+		}
 	}
-	d := net.Dialer{Timeout: 10 * time.Second}
-	c, err := d.DialContext(ctx, "tcp", net.JoinHostPort(o.url.Hostname(), port))
-	if err != nil {
-		return fmt.Errorf("reaching %s, where the profile goes: %w; nothing was started: set PARE_OUT to a server that answers, or to a mounted directory", o.url.Redacted(), err)
+	return fmt.Errorf("reaching %s, where the profile goes: %w; nothing was started: set PARE_OUT to a server that answers, and whose certificate this image knows (SSL_CERT_FILE), or to a mounted directory", o.server(), cause(err))
+}
+
+// server is the URL for people: without the secrets that one may hold.
+func (o *output) server() string {
+	u := url.URL{Scheme: o.url.Scheme, Host: o.url.Host, Path: o.url.Path}
+	return printable(u.String())
+}
+
+// cause takes off what package http says of the URL.
+func cause(err error) error {
+	if e := (*url.Error)(nil); errors.As(err, &e) {
+		return e.Err
 	}
-	return c.Close()
+	return err
 }
 
 func (o *output) every() time.Duration {
@@ -173,7 +196,7 @@ func (o *output) put(ctx context.Context, p *profile.Profile) error {
 			break
 		}
 	}
-	return fmt.Errorf("sending the profile to %s: %w", o.url.Redacted(), last)
+	return fmt.Errorf("sending the profile to %s: %w", o.server(), cause(last))
 }
 
 func (o *output) putOnce(ctx context.Context, raw []byte) (again bool, err error) {
@@ -184,7 +207,7 @@ func (o *output) putOnce(ctx context.Context, raw []byte) (again bool, err error
 		return false, err
 	}
 	req.Header.Set("Content-Type", profile.MediaType)
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := client.Do(req)
 	if err != nil {
 		return true, err
 	}

@@ -77,7 +77,7 @@ type supervisor struct {
 	started  chan struct{}
 	signals  chan os.Signal
 	ends     chan os.Signal // SIGCHLD: apart, so that many of them displace no other
-	held     []os.Signal // what came before there was a program to get it
+	held     []os.Signal    // what came before there was a program to get it
 }
 
 // start starts the child and the recorder.

@@ -15,6 +15,10 @@ var (
 	ErrNotStarted = errors.New("the program was not started under the recorder")
 )
 
+// ChildCommand is the first argument with which [Supervise] executes its own
+// program again; main must then call [Child] with the rest.
+const ChildCommand = "sensor-child"
+
 // FilterOptions say what [Enter] has the kernel ask about.
 type FilterOptions struct {
 	// Syscalls asks about every system call, not only those that name a path:

@@ -16,10 +16,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ChildCommand is the first argument with which [Supervise] executes its own
-// program again; main must then call [Child] with the rest.
-const ChildCommand = "sensor-child"
-
 // Supervise runs a program under the recorder and writes its profile where
 // cfg says: the whole of a container's init. It starts nothing when that
 // cannot be written. args are appended to cfg.Argv.

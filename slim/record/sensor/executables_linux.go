@@ -13,6 +13,7 @@ type executables struct {
 	byPID map[uint32]running
 	ids   map[string]uint32
 	exes  []string // by id; 0 is unknown
+	bytes int      // of exes
 }
 
 // running is what a thread ran when last asked.
@@ -49,10 +50,11 @@ func (w *reader) exe(pid uint32) uint32 {
 	w.exeMu.Lock()
 	defer w.exeMu.Unlock()
 	id, ok := w.ids[name]
-	if !ok && len(w.exes) < maxExes {
+	if !ok && len(w.exes) < maxExes && w.executables.bytes < maxKnown {
 		id = uint32(len(w.exes))
 		w.ids[name] = id
 		w.exes = append(w.exes, name)
+		w.executables.bytes += len(name)
 	}
 	if len(w.byPID) >= maxPIDs {
 		clear(w.byPID)

@@ -27,6 +27,7 @@ const (
 	maxBytes    = 96 << 20 // of JSON, about
 	maxList     = 10_000
 	maxSeen     = 200_000
+	maxKnown    = 32 << 20 // bytes of paths that are kept to be quick
 )
 
 // store is what was recorded.
@@ -48,6 +49,7 @@ type store struct {
 
 	seenMu sync.RWMutex
 	seenIt map[seenKey]seenState
+	known  int // bytes of its paths
 }
 
 // entry is everything seen of a path.
@@ -131,8 +133,9 @@ func (s *store) seen(k seenKey) seenState {
 func (s *store) remember(k seenKey, st seenState) {
 	s.seenMu.Lock()
 	defer s.seenMu.Unlock()
-	if len(s.seenIt) >= maxSeen {
+	if s.known += len(k.path); len(s.seenIt) >= maxSeen || s.known > maxKnown {
 		clear(s.seenIt)
+		s.known = len(k.path)
 	}
 	s.seenIt[k] = st
 }

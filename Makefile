@@ -9,7 +9,7 @@ VERSION   = $(shell git describe --tags --always --dirty 2>/dev/null)
 SOURCES   = $(shell git ls-files --cached --others --exclude-standard '*.go' ':!:**/testdata/**')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test e2e unit lint fmt fuzz oracle bench build install-deps clean
+.PHONY: help demo test e2e unit lint cross arm64 fmt fuzz oracle bench build install-deps clean
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -40,8 +40,19 @@ lint: ## gofumpt, vet, fix, staticcheck, deadcode
 	$(GO) vet ./...
 	$(GO) fix -diff ./...
 	$(TOOL) staticcheck ./...
+	@$(MAKE) --no-print-directory cross
 	@out=$$($(TOOL) deadcode -test ./...); test -z "$$out" || { echo "$$out"; exit 1; }
 	cd tools && $(GO) mod verify >/dev/null
+
+# vet compiles everything, tests included, and real images are for Linux only.
+cross: ## compile all for the other systems; part of lint
+	GOOS=linux GOARCH=arm64 CGO_ENABLED=0 $(GO) vet ./...
+	GOOS=darwin GOARCH=arm64 CGO_ENABLED=0 $(GO) vet $$($(GO) list ./... | grep -v /internal/e2e)
+	GOOS=linux GOARCH=arm64 CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/pare
+	GOOS=linux GOARCH=arm64 CGO_ENABLED=0 $(GO) test -c -o /dev/null ./slim/record/sensor
+
+arm64: ## the sensor's tests on an arm64 kernel that qemu emulates; writes docs/arm64.log
+	testdata/arm64
 
 fmt: ## format the code
 	$(TOOL) gofumpt -w $(SOURCES)

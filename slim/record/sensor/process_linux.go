@@ -25,12 +25,14 @@ var (
 )
 
 // fetch reads memory of a thread's process, as much as is there up to
-// len(buf): what crosses into a page that is not mapped is cut.
+// len(buf): what crosses into a page that is not mapped is cut. A page can take
+// long to come, and from a program of the tree (FUSE, userfaultfd): the Go
+// runtime must know that the thread waits, else no other reader gets a turn.
 func (w *reader) fetch(pid uint32, addr uint64, buf []byte) (int, error) {
 	local := unix.Iovec{Base: &buf[0]}
 	local.SetLen(len(buf))
 	remote := unix.RemoteIovec{Base: uintptr(addr), Len: len(buf)}
-	n, _, errno := unix.RawSyscall6(unix.SYS_PROCESS_VM_READV, uintptr(pid),
+	n, _, errno := unix.Syscall6(unix.SYS_PROCESS_VM_READV, uintptr(pid),
 		uintptr(unsafe.Pointer(&local)), 1, uintptr(unsafe.Pointer(&remote)), 1, 0)
 	switch errno {
 	case 0:

@@ -132,7 +132,7 @@ func recorded(ctx context.Context, c engine.Container, s *prepared) error {
 	if len(all) != 1 || all[0].Lost() > 0 {
 		return fmt.Errorf("%d sessions, want one with nothing lost", len(all))
 	}
-	if !slices.ContainsFunc(all[0].Accesses, func(a profile.Access) bool { return a.Path == s.file && a.Exists }) {
+	if !slices.ContainsFunc(all[0].Accesses, func(a profile.Access) bool { return a.Exists && (a.Path == s.file || a.Resolved == s.file) }) {
 		return fmt.Errorf("%s was not recorded", s.file)
 	}
 	return nil

@@ -21,7 +21,7 @@ func (w *reader) permitted(n *notification, p place, kinds kindSet, f *found) bo
 	fd := f.fd
 	if kinds&(kCreate|kDelete|kRename) != 0 || fd < 0 {
 		// A name is made or removed: its directory changes.
-		if fd, err = w.openPath(p.root.fd, path.Dir(path.Clean(p.path)), true); err != nil {
+		if fd, err = w.openPath(p.root.fd, path.Dir(path.Clean(p.path)), true, 0); err != nil {
 			return true
 		}
 		defer unix.Close(fd)

@@ -36,10 +36,14 @@ const pathOnly = unix.O_PATH | unix.O_CLOEXEC
 // does it in one call, but for names that mean something else to each
 // process, /proc/self first, and for what is not there: those are walked.
 func (w *reader) resolve(n *notification, p place, follow bool) found {
-	fd, err := w.openPath(p.root.fd, p.path, follow)
+	fd, straight, err := w.openStraight(p, p.path, follow)
 	if err == nil {
 		if !onProc(fd) {
-			return found{exists: true, parent: true, fd: fd, resolved: w.pathOf(fd)}
+			f := found{exists: true, parent: true, fd: fd, resolved: p.path}
+			if !straight {
+				f.resolved = w.pathOf(fd)
+			}
+			return f
 		}
 		unix.Close(fd)
 	}
@@ -59,7 +63,7 @@ func (w *reader) lastMissing(p place) (found, bool) {
 	if hasDotEnd(p.path) || i < 0 {
 		return found{}, false
 	}
-	dir, err := w.openPath(p.root.fd, p.path[:i+1], true)
+	dir, straight, err := w.openStraight(p, p.path[:max(i, 1)], true)
 	if err != nil {
 		return found{}, false
 	}
@@ -70,7 +74,9 @@ func (w *reader) lastMissing(p place) (found, bool) {
 		return found{}, false
 	}
 	f := found{fd: -1, parent: true}
-	if at := w.pathOf(dir); at != "" {
+	if straight {
+		f.resolved = p.path
+	} else if at := w.pathOf(dir); at != "" {
 		f.resolved = clean(at + "/" + name)
 	}
 	return f, true
@@ -79,7 +85,7 @@ func (w *reader) lastMissing(p place) (found, bool) {
 // gone is a quick look at a path that was missing before, in a place where
 // the answer is the same for every process.
 func (w *reader) gone(p place, follow bool) bool {
-	fd, err := w.openPath(p.root.fd, p.path, follow)
+	fd, err := w.openPath(p.root.fd, p.path, follow, 0)
 	if err != nil {
 		return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR)
 	}
@@ -87,12 +93,26 @@ func (w *reader) gone(p place, follow bool) bool {
 	return false
 }
 
-// openPath opens a whole path in one call of openat2(2).
-func (w *reader) openPath(root int, p string, follow bool) (int, error) {
+// openStraight opens a path of the container; straight says that it leads
+// where it says, over no link: where that is need not be asked in /proc, which
+// takes longer than the rest.
+func (w *reader) openStraight(p place, name string, follow bool) (fd int, straight bool, err error) {
+	if strings.HasPrefix(name, "/") && p.root.prefix == "" && !p.root.owned && !hasDotEnd(name) && !strings.Contains(name, "//") && !strings.Contains(name, "/.") {
+		fd, err = w.openPath(p.root.fd, name, follow, unix.RESOLVE_NO_SYMLINKS)
+		if !errors.Is(err, unix.ELOOP) {
+			return fd, true, err
+		}
+	}
+	fd, err = w.openPath(p.root.fd, name, follow, 0)
+	return fd, false, err
+}
+
+// openPath opens a whole path in one call of openat2(2), by more flags of it.
+func (w *reader) openPath(root int, p string, follow bool, resolve uint64) (int, error) {
 	if !w.openat2 {
 		return -1, unix.ENOSYS
 	}
-	how := unix.OpenHow{Flags: pathOnly, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS}
+	how := unix.OpenHow{Flags: pathOnly, Resolve: resolve | unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS}
 	if !follow {
 		how.Flags |= unix.O_NOFOLLOW
 	}
@@ -171,7 +191,7 @@ func (w *reader) leadsTo(name string, fd int) bool {
 	if !w.openat2 {
 		return true
 	}
-	other, err := w.openPath(w.base.fd, name, false)
+	other, err := w.openPath(w.base.fd, name, false, 0)
 	if err != nil {
 		return onProc(fd) // to the sensor, proc shows another process
 	}

@@ -348,6 +348,9 @@ func TestPrivilegedPrograms(t *testing.T) {
 	wantPrivilege(t, p, profile.Privilege{Kind: profile.SetuidExec, Path: setuid})
 	wantPrivilege(t, p, profile.Privilege{Kind: profile.CapExec, Path: capable})
 
+	p = supervised{cfg: Config{Argv: []string{self(t), asProgram, "fexec", setuid}, User: user}}.run(t).one(t)
+	wantPrivilege(t, p, profile.Privilege{Kind: profile.SetuidExec, Path: setuid})
+
 	// Without CAP_SYS_ADMIN the filter needs no_new_privs, and they gain nothing.
 	needTool(t, "setpriv")
 	p = supervised{

@@ -58,13 +58,27 @@ func (w *reader) exec(n *notification) {
 	}
 	w.home(n, n.args[envp])
 	if w.call.name == "execveat" && n.args[4]&unix.AT_EMPTY_PATH != 0 && w.readPath(n.pid, n.args[1]) == nil && len(w.path) == 0 {
-		w.recordFD(n, int32(n.args[0]), kExec) // fexecve
+		w.fexec(n, int32(n.args[0]))
 	} else {
 		w.recordWith(n, p, kExec, func(f *found) { w.privilegesOf(n, f) })
 	}
 	w.forget(n.pid)
 	if s, err := w.status(n.pid); err == nil {
 		w.forget(s.tgid) // a thread that executes takes its leader's number
+	}
+}
+
+// fexec is the exec of an open file.
+func (w *reader) fexec(n *notification, fd int32) {
+	w.recordFD(n, fd, kExec)
+	link, err := w.readlink(w.procFD(n.pid, fd))
+	if err != nil {
+		return // recordFD has counted it
+	}
+	f := found{resolved: w.fromKernel(link)}
+	if f.fd, err = unix.Openat(w.proc, string(w.procFD(n.pid, fd)), pathOnly, 0); err == nil {
+		w.privilegesOf(n, &f)
+		f.close()
 	}
 }
 

@@ -57,6 +57,13 @@ type oneCase struct {
 }
 
 var cases = map[string]oneCase{
+	"names that end in deleted": {func(d string) {
+		must(raw("mkdirat", cwd, d+"/x (deleted)", 0o777))
+		must(raw("chdir", d+"/x (deleted)"))
+		_ = openFD("new", unix.O_CREAT|unix.O_WRONLY)
+	}, map[string]string{
+		"$D/x (deleted)": "chdir,create there", "$D/x (deleted)/new": "create,write there",
+	}},
 	"relative": {func(d string) {
 		must(unix.Chdir(d))
 		must(raw("faccessat", cwd, "f", 4))

@@ -80,7 +80,18 @@ func (w *reader) fromKernel(link []byte) string {
 	if len(link) == 0 || link[0] != '/' || bytes.HasPrefix(link, []byte("/memfd:")) {
 		return ""
 	}
-	return w.inBase(strings.TrimSuffix(string(link), " (deleted)"))
+	p := w.inBase(string(link))
+	if cut, ok := strings.CutSuffix(p, " (deleted)"); ok && !w.isThere(p) {
+		return cut
+	}
+	return p
+}
+
+// isThere says that a path of the kernel's, which has no links, is one still:
+// a name may end in " (deleted)" by itself.
+func (w *reader) isThere(p string) bool {
+	var st unix.Stat_t
+	return unix.Fstatat(w.base.fd, strings.TrimPrefix(p, "/"), &st, unix.AT_SYMLINK_NOFOLLOW) == nil
 }
 
 // locate joins the path in w.path with what it is relative to. It reports

@@ -113,7 +113,9 @@ func (w *reader) resolveAndStore(n *notification, pl place, key seenKey, inspect
 	case f.exists && denied:
 		return existing // another process may be allowed to
 	case f.exists:
-		w.remember(key, seenHere)
+		if !f.proc {
+			w.remember(key, seenHere)
+		}
 		return existing
 	case !f.proc:
 		w.remember(key, seenNot)

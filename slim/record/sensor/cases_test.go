@@ -64,6 +64,25 @@ var cases = map[string]oneCase{
 	}, map[string]string{
 		"$D/x (deleted)": "chdir,create there", "$D/x (deleted)/new": "create,write there",
 	}},
+	"links that change": {func(d string) {
+		look := func() { _ = openFD(d+"/l", unix.O_RDONLY) }
+		must(raw("symlinkat", "f", cwd, d+"/l"))
+		look()
+		must(raw("symlinkat", "g", cwd, d+"/n"))
+		must(raw("renameat2", cwd, d+"/n", cwd, d+"/l", 0))
+		look()
+		must(raw("unlinkat", cwd, d+"/l", 0))
+		must(raw("symlinkat", "a", cwd, d+"/l"))
+		look()
+		for _, dir := range []string{d, d + "/sub"} {
+			must(raw("chdir", dir))
+			_ = openFD("/proc/self/cwd/f", unix.O_RDONLY)
+		}
+	}, map[string]string{
+		"$D": "chdir there", "$D/sub": "chdir there",
+		"$D/l": "create,delete,open,rename there -> $D/f", "$D/n": "create,rename there",
+		"$D/g": "open there", "$D/a": "open there", "$D/sub/f": "open there",
+	}},
 	"relative": {func(d string) {
 		must(unix.Chdir(d))
 		must(raw("faccessat", cwd, "f", 4))

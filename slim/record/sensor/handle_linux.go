@@ -3,6 +3,7 @@
 package sensor
 
 import (
+	"strings"
 	"syscall"
 	"time"
 
@@ -68,14 +69,28 @@ func (w *reader) handle(n *notification) syscall.Errno {
 // plain records the paths of a call. Where the first of two is not there,
 // the call fails and changes nothing.
 func (w *reader) plain(n *notification, c *call) {
-	whole := true
+	whole, moved := true, (func(*found))(nil)
+	if strings.HasPrefix(c.name, "rename") {
+		moved = w.relinked
+	}
 	for _, p := range c.paths {
 		kinds := p.kinds
 		if !whole {
 			kinds &^= kChanges
 			p.target = false
 		}
-		whole = w.record(n, p, kinds) != missing
+		whole = w.recordWith(n, p, kinds, moved) != missing
+	}
+	if strings.HasPrefix(c.name, "symlink") {
+		w.forgetSeen()
+	}
+}
+
+// relinked is for a name that moves: as a link it takes others along.
+func (w *reader) relinked(f *found) {
+	var st unix.Stat_t
+	if f.fd >= 0 && unix.Fstat(f.fd, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFLNK {
+		w.forgetSeen()
 	}
 }
 

@@ -140,9 +140,28 @@ func (s *store) remember(k seenKey, st seenState) {
 	s.seenIt[k] = st
 }
 
+// forgetSeen is for links that come to be, or move: what was seen may lead
+// elsewhere from now on.
+func (s *store) forgetSeen() {
+	s.seenMu.Lock()
+	defer s.seenMu.Unlock()
+	clear(s.seenIt)
+	s.known = 0
+}
+
+// add stores an access. A path that leads elsewhere than it did is one to the
+// new place too.
 func (s *store) add(a accessed) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if e := s.accesses[a.path]; e != nil && e.followed && a.followed && a.resolved != e.resolved &&
+		a.resolved != "" && !strings.HasPrefix(a.resolved, "/proc/") {
+		s.addOne(accessed{path: a.resolved, resolved: a.resolved, exists: true, followed: true, kinds: a.kinds, exe: a.exe})
+	}
+	s.addOne(a)
+}
+
+func (s *store) addOne(a accessed) {
 	e := s.accesses[a.path]
 	if e == nil {
 		const line = 160 // an access in JSON, without its paths

@@ -61,11 +61,13 @@ func (b *bed) recordsItself(ctx context.Context, a *app, image string) (profiles
 }
 
 // sameAccesses wants every path of the image that strace saw in use in the
-// other profile too. What a run made up, such as names in /tmp, is not there.
+// other profile too: as it was asked for, or as what that led to, because
+// strace tells of the one or the other. What a run made up, such as names in
+// /tmp, is not in the image.
 func sameAccesses(strace, other *profile.Profile, image map[string]node) error {
 	seen := map[string]bool{}
 	for _, x := range other.Accesses {
-		seen[x.Path] = true
+		seen[x.Path], seen[x.Resolved] = true, true
 	}
 	var missing []string
 	for _, x := range strace.Accesses {

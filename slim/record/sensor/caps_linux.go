@@ -3,6 +3,7 @@
 package sensor
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -18,14 +19,20 @@ var capNames = strings.Fields(`CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID 
 
 // boundCaps takes capabilities, by name without CAP_, from the bounding set of
 // the calling thread, so that no program gets them back. Without the right to
-// shrink it (SETPCAP) it stays as it is.
+// shrink it (SETPCAP) no_new_privs does that, under which setuid programs gain
+// nothing either.
 func boundCaps(names []string) error {
 	for _, name := range names {
 		nr := capNumber(name)
 		if nr < 0 {
 			return fmt.Errorf("dropping the recorder's capabilities: %s is none that this pare knows", printable(name))
 		}
-		_ = unix.Prctl(unix.PR_CAPBSET_DROP, uintptr(nr), 0, 0, 0)
+		if err := unix.Prctl(unix.PR_CAPBSET_DROP, uintptr(nr), 0, 0, 0); errors.Is(err, unix.EPERM) {
+			err = unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+			if err != nil {
+				return fmt.Errorf("keeping the recorder's capabilities from the program: %w; add SETPCAP", err)
+			}
+		}
 	}
 	return nil
 }

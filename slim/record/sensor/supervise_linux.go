@@ -39,6 +39,9 @@ func Supervise(ctx context.Context, cfg Config, args []string) (exitCode int, er
 	if env == nil {
 		env = os.Environ()
 	}
+	// A program of the same user may look into neither the recording nor
+	// PARE_OUT, which may hold a secret.
+	_ = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
 	out, err := openOutput(ctx, cfg, env)
 	if err != nil {
 		return 1, err

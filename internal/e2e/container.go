@@ -150,7 +150,7 @@ func (c *container) plainExec(ctx context.Context, argv []string) (out string, c
 // logs is what the container has written so far.
 func (c *container) logs(ctx context.Context) (stdout, stderr string, err error) {
 	if c.remote != nil {
-		stdout, err = c.remote.logs()
+		stdout, err = c.remote.logs(ctx)
 		return stdout, "", err
 	}
 	var o, e bytes.Buffer

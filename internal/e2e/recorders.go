@@ -62,11 +62,11 @@ func (r *recording) start() []string {
 }
 
 // questions are the whole check, or, for a batch image, none.
-func (r *recording) questions(log string) ([]string, error) {
+func (r *recording) questions() ([]string, error) {
 	if r.app.ready == nil {
 		return nil, nil
 	}
-	run, err := r.bed.remoteRun(r.app, log, r.via.gateway)
+	run, err := r.bed.remoteRun(r.app, r.via.gateway)
 	return []string{"--run", run}, err
 }
 
@@ -88,7 +88,7 @@ func (r *recording) record(ctx context.Context, profile string, asks, rest []str
 // full records the whole check.
 func (r *recording) full(ctx context.Context) (profile string, err error) {
 	profile = r.file("full.json")
-	asks, err := r.questions(profile + ".log")
+	asks, err := r.questions()
 	if err != nil {
 		return "", err
 	}

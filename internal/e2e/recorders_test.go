@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -68,6 +69,11 @@ func testWhole(ctx context.Context, t *testing.T, r *recording, full string) {
 	if !report.OK() {
 		t.Errorf("the slim image differs: %s", words(report))
 	}
+	for _, n := range report.NotVerified {
+		if strings.Contains(n, "fails on the source") {
+			t.Error(n)
+		}
+	}
 	if err := r.bed.works(ctx, r.app, s); err != nil {
 		t.Error(err)
 	}
@@ -78,7 +84,7 @@ func testWhole(ctx context.Context, t *testing.T, r *recording, full string) {
 func testSingle(ctx context.Context, t *testing.T, r *recording) {
 	few := must[string](t, "recording a single request")(r.few(ctx))
 	s := must[*slimmed](t, "slimming")(r.slim(ctx, "few", few))
-	asks := must[[]string](t, "asking")(r.questions(few + ".verify.log"))
+	asks := must[[]string](t, "asking")(r.questions())
 	report := must[*verify.Report](t, "verifying")(r.verify(ctx, s, few, append(asks, r.whole()...)...))
 	if report.OK() {
 		t.Fatal("the slim image of a single request passes the whole check")

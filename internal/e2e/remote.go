@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // viaPare is a container that pare record or pare verify runs: this program is
@@ -17,7 +18,6 @@ import (
 type viaPare struct {
 	pare string // the binary, for pare exec
 	host string // PARE_HOST
-	log  string // file with what the container writes
 }
 
 // checkRemote runs every check of an app against such a container. Checks
@@ -28,7 +28,7 @@ func checkRemote(ctx context.Context, name string) error {
 	if !ok {
 		return fmt.Errorf("no app is called %q", name)
 	}
-	c := &container{app: &a, name: name, remote: &viaPare{pare: os.Getenv("PARE_BIN"), host: os.Getenv("PARE_HOST"), log: os.Getenv("PARE_E2E_LOG")}}
+	c := &container{app: &a, name: name, remote: &viaPare{pare: os.Getenv("PARE_BIN"), host: os.Getenv("PARE_HOST")}}
 	c.bed = &bed{gateway: os.Getenv("PARE_E2E_GATEWAY"), logf: func(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }}
 	if c.remote.pare == "" || c.remote.host == "" {
 		return errors.New("PARE_BIN or PARE_HOST is not set; this is for pare record --run")
@@ -37,12 +37,12 @@ func checkRemote(ctx context.Context, name string) error {
 }
 
 // remoteRun is the --run command line that ends in checkRemote.
-func (b *bed) remoteRun(a *app, log, gateway string) (string, error) {
+func (b *bed) remoteRun(a *app, gateway string) (string, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return "", err
 	}
-	argv := []string{"env", "PARE_E2E=check", "PARE_E2E_APP=" + a.name, "PARE_E2E_LOG=" + log, "PARE_E2E_GATEWAY=" + gateway, "PARE_BIN=" + b.pare, self}
+	argv := []string{"env", "PARE_E2E=check", "PARE_E2E_APP=" + a.name, "PARE_E2E_GATEWAY=" + gateway, "PARE_BIN=" + b.pare, self}
 	for i, word := range argv {
 		argv[i] = "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 	}
@@ -60,7 +60,15 @@ func (r *viaPare) exec(ctx context.Context, argv []string) (out string, code int
 	return out, exit.ExitCode(), nil
 }
 
-func (r *viaPare) logs() (string, error) {
-	b, err := os.ReadFile(r.log)
+// logs is what the container has written so far: what comes within a moment.
+func (r *viaPare) logs(ctx context.Context) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, r.pare, "exec", "--logs")
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	b, err := cmd.Output()
+	if ctx.Err() != nil {
+		err = nil // it follows the log, and was interrupted
+	}
 	return string(b), err
 }

@@ -116,6 +116,16 @@ func (v *verifier) spec(s *Subject, w *workload) (engine.Spec, error) {
 	return spec, nil
 }
 
+// noteFailing says of commands of the host that fail on the source too: that
+// the slim image fails them as well proves nothing.
+func (v *verifier) noteFailing(w *workload) {
+	for _, p := range w.probes {
+		if p.Kind == profile.ProbeRun && (p.Answer.ExitCode != 0 || p.Answer.Error != "") {
+			v.note(fmt.Sprintf("%s: it fails on the source too", probe.Line(p)))
+		}
+	}
+}
+
 // texts is a command line as a profile has it.
 func texts(argv []string) []string {
 	var out []string
@@ -167,6 +177,7 @@ func (v *verifier) workload(ctx context.Context, w *workload) error {
 	if err != nil {
 		return err
 	}
+	v.noteFailing(w)
 	if err := v.runSlim(ctx, w, spec, source, &res); err != nil {
 		return err
 	}

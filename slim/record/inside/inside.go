@@ -21,9 +21,10 @@ import (
 // Variable of the environment that names the socket.
 const Variable = "PARE_EXEC"
 
-// Execer runs a command inside; an [engine.Container] does.
+// Execer runs a command inside and has the log; an [engine.Container] does.
 type Execer interface {
 	Exec(ctx context.Context, argv []string, stdin io.Reader) (engine.ExecResult, error)
+	Logs(ctx context.Context) (io.ReadCloser, error)
 }
 
 // Bounds of a request.
@@ -51,8 +52,11 @@ func Serve(dir string, c Execer) (*Server, error) {
 		return nil, fmt.Errorf("listening for commands to run inside: %w", err)
 	}
 	s.listen = l
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /exec", func(w http.ResponseWriter, r *http.Request) { serve(w, r, c) })
+	mux.HandleFunc("GET /logs", func(w http.ResponseWriter, r *http.Request) { serveLogs(w, r, c) })
 	s.http = &http.Server{
-		Handler:           http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { serve(w, r, c) }),
+		Handler:           mux,
 		ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: maxArgs,
 	}
 	go s.http.Serve(l) //nolint:errcheck // ErrServerClosed, after Close
@@ -85,6 +89,25 @@ func serve(w http.ResponseWriter, r *http.Request, c Execer) {
 	json.NewEncoder(w).Encode(res) //nolint:errcheck // whoever asked has gone
 }
 
+// serveLogs follows the log until the container has ended or nobody listens.
+func serveLogs(w http.ResponseWriter, r *http.Request, c Execer) {
+	log, err := c.Logs(r.Context())
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	defer log.Close()
+	defer context.AfterFunc(r.Context(), func() { log.Close() })()
+	flush := http.NewResponseController(w)
+	buf := make([]byte, 32<<10)
+	for {
+		n, err := log.Read(buf)
+		if _, werr := w.Write(buf[:n]); err != nil || werr != nil || flush.Flush() != nil {
+			return
+		}
+	}
+}
+
 // Run asks the server at socket to run argv. The result has the first MiB of
 // each output.
 func Run(ctx context.Context, socket string, argv []string, stdin io.Reader) (engine.ExecResult, error) {
@@ -98,12 +121,7 @@ func Run(ctx context.Context, socket string, argv []string, stdin io.Reader) (en
 		return res, err
 	}
 	req.Header.Set(argvHeader, string(args))
-	var d net.Dialer
-	client := &http.Client{Transport: &http.Transport{
-		DisableKeepAlives: true,
-		DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return d.DialContext(ctx, "unix", socket) },
-	}}
-	resp, err := client.Do(req)
+	resp, err := client(socket).Do(req)
 	if err != nil {
 		return res, fmt.Errorf("asking pare to run a command inside: %w", err)
 	}
@@ -116,4 +134,34 @@ func Run(ctx context.Context, socket string, argv []string, stdin io.Reader) (en
 		return res, errors.New(string(bytes.TrimSpace(body)))
 	}
 	return res, json.Unmarshal(body, &res)
+}
+
+// Logs copies what the container writes to stdout and stderr, from its start
+// on, to w, until it has ended or ctx is done, which is no error.
+func Logs(ctx context.Context, socket string, w io.Writer) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://inside/logs", nil)
+	if err != nil {
+		return err
+	}
+	resp, err := client(socket).Do(req)
+	if err != nil {
+		return fmt.Errorf("asking pare for the log: %w", err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		body, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+		return errors.New(string(bytes.TrimSpace(body)))
+	}
+	if _, err := io.Copy(w, resp.Body); err != nil && ctx.Err() == nil {
+		return fmt.Errorf("asking pare for the log: %w", err)
+	}
+	return nil
+}
+
+func client(socket string) *http.Client {
+	var d net.Dialer
+	return &http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return d.DialContext(ctx, "unix", socket) },
+	}}
 }

@@ -14,6 +14,7 @@ import (
 const (
 	maxLine   = 16 << 10 // bytes; a longer line counts as several
 	lastLines = 10
+	lastWait  = 10 * time.Second // for the end of a log that is about to end
 )
 
 // logTail follows a workload's log: it finds the first line that matches, and
@@ -62,10 +63,10 @@ func (t *logTail) line(s string, match *regexp.Regexp) {
 }
 
 // last is the end of an error: the last lines. A log that is about to end is
-// waited for, a moment at most.
+// waited for.
 func (t *logTail) last(ending bool) string {
 	if ending {
-		wait := time.NewTimer(time.Second)
+		wait := time.NewTimer(lastWait)
 		defer wait.Stop()
 		select {
 		case <-t.done:

@@ -91,6 +91,7 @@ func (u *User) become() error {
 	if u == nil {
 		return nil
 	}
+	u.ownOutput()
 	groups := make([]uint32, len(u.Groups)+1)
 	for i, g := range u.Groups {
 		groups[i] = uint32(g)
@@ -110,6 +111,19 @@ func (u *User) become() error {
 		return fmt.Errorf("becoming user %d:%d: %w; start the recorder as root, or as that user without naming one", u.UID, u.GID, errno)
 	}
 	return nil
+}
+
+// ownOutput gives standard input and output to the user, as runc does
+// (fixStdioPermissions): programs open /dev/stderr by its name, and a pipe of
+// root's could not be opened. What cannot be given stays as it is.
+func (u *User) ownOutput() {
+	for fd := range 3 {
+		var st unix.Stat_t
+		if unix.Fstat(fd, &st) != nil || st.Mode&unix.S_IFMT == unix.S_IFCHR && st.Rdev == unix.Mkdev(1, 3) || int(st.Uid) == u.UID {
+			continue
+		}
+		_ = unix.Fchown(fd, u.UID, int(st.Gid))
+	}
 }
 
 // defaultPath is what engines set where an image does not.

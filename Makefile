@@ -51,7 +51,7 @@ cross: ## compile all for the other systems; part of lint
 	GOOS=linux GOARCH=arm64 CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/pare
 	GOOS=linux GOARCH=arm64 CGO_ENABLED=0 $(GO) test -c -o /dev/null ./slim/record/sensor
 
-arm64: ## the sensor's tests on an arm64 kernel that qemu emulates; writes docs/arm64.log
+arm64: ## tests of sensor and engine builtin on an arm64 kernel, in qemu; writes docs/arm64.log
 	testdata/arm64
 
 fmt: ## format the code

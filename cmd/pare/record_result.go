@@ -149,6 +149,9 @@ func recordWarnings(r *recorded) []string {
 				out = append(out, fmt.Sprintf("%s gained no privilege under the recorder (%s), so what it would have done was not seen; record with engine builtin as root, or with --sensor-cap SYS_ADMIN", oneLine(v.Path), v.Kind))
 			}
 		}
+		for _, f := range s.Findings {
+			out = append(out, fmt.Sprintf("%s (first %s; %d times)", oneLine(f.Text), oneLine(f.By), f.Count))
+		}
 		for _, q := range s.Probes {
 			if q.Answer.Error != "" {
 				out = append(out, fmt.Sprintf("%s got no answer: %s", oneLine(probe.Line(q)), oneLine(q.Answer.Error)))

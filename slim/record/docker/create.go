@@ -163,7 +163,7 @@ func recorderCaps(s engine.Spec) []string {
 	names := append([]string{"SYS_PTRACE"}, s.Sensor.Caps...)
 	var kept []string
 	if s.Conditions != nil { // what docker gives otherwise, and a recorder of another user's processes uses
-		names = append(names, "SETUID", "SETGID", "SETPCAP", "KILL", "DAC_OVERRIDE")
+		names = append(names, "SETUID", "SETGID", "SETPCAP", "KILL", "DAC_OVERRIDE", "CHOWN")
 		kept = s.Conditions.Caps
 	}
 	var out []string

@@ -71,7 +71,7 @@ func TestRecorderCaps(t *testing.T) {
 	s := plainSpec()
 	s.Sensor = &engine.SensorOptions{}
 	s.Conditions = &engine.Conditions{Caps: []string{"cap_setuid", "NET_BIND_SERVICE"}}
-	want := []string{"SYS_PTRACE", "SETGID", "SETPCAP", "KILL", "DAC_OVERRIDE"}
+	want := []string{"SYS_PTRACE", "SETGID", "SETPCAP", "KILL", "DAC_OVERRIDE", "CHOWN"}
 	if d := cmp.Diff(want, sensorConfigOf(s).Drop); d != "" {
 		t.Error(d)
 	}

@@ -151,6 +151,15 @@ func TestUserAndCapabilities(t *testing.T) {
 	}
 }
 
+// Programs open their output by its name, to log there.
+func TestOutputIsTheUsers(t *testing.T) {
+	needRoot(t)
+	o := supervised{cfg: Config{Argv: []string{"sh", "-c", "echo out >/dev/stdout; echo err >/dev/stderr"}, User: &User{UID: 1001, GID: 1002}}}.run(t)
+	if o.code != 0 || o.stdout != "out\n" || !strings.Contains(o.stderr, "err\n") {
+		t.Errorf("exit %d, %q, %q", o.code, o.stdout, o.stderr)
+	}
+}
+
 func TestNothingStartsWithoutAPlaceForTheProfile(t *testing.T) {
 	d := openDir(t)
 	for _, out := range []string{"/no/such/directory", "http://127.0.0.1:1/x", "/proc"} {

@@ -420,10 +420,11 @@ var foreign = map[string]struct {
 	machine uint16
 	flags   uint32
 	code    []byte
+	trap    syscall.Signal
 }{
-	"amd64": {3, 0, []byte{0xb8, 1, 0, 0, 0, 0xbb, 7, 0, 0, 0, 0xcd, 0x80, 0xf4}},
+	"amd64": {3, 0, []byte{0xb8, 1, 0, 0, 0, 0xbb, 7, 0, 0, 0, 0xcd, 0x80, 0xf4}, syscall.SIGSEGV},
 	// mov r0, #7; mov r7, #1; svc 0; udf 0 (EABI 5)
-	"arm64": {40, 0x05000000, []byte{7, 0, 0xa0, 0xe3, 1, 0x70, 0xa0, 0xe3, 0, 0, 0, 0xef, 0xf0, 0, 0xf0, 0xe7}},
+	"arm64": {40, 0x05000000, []byte{7, 0, 0xa0, 0xe3, 1, 0x70, 0xa0, 0xe3, 0, 0, 0, 0xef, 0xf0, 0, 0xf0, 0xe7}, syscall.SIGILL},
 }
 
 func elf32(t *testing.T) []byte {
@@ -456,7 +457,7 @@ func TestForeignABI(t *testing.T) {
 	o := supervised{cfg: Config{Argv: []string{file}}}.run(t)
 	p := o.one(t)
 	wantFinding(t, p, FindingForeignABI)
-	if o.code != 128+int(syscall.SIGSEGV) || p.Lost() == 0 {
+	if o.code != 128+int(foreign[runtime.GOARCH].trap) || p.Lost() == 0 {
 		t.Errorf("exit %d, %d lost; want a program that cannot work, and a loss", o.code, p.Lost())
 	}
 }
@@ -542,9 +543,12 @@ func TestMayNot(t *testing.T) {
 // to the listener.
 func TestInterruptedSensor(t *testing.T) {
 	needTool(t, "strace")
-	d := openDir(t)
+	d, seconds := openDir(t), "30"
+	if emulated {
+		seconds = "300"
+	}
 	p := recorded(t, supervised{prefix: []string{
-		"timeout", "-s", "KILL", "30", "strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=ioctl", "-e", "inject=ioctl:error=EINTR:when=5+3",
+		"timeout", "-s", "KILL", seconds, "strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=ioctl", "-e", "inject=ioctl:error=EINTR:when=5+3",
 	}}, "few", d)
 	n := 0
 	for _, a := range p.Accesses {

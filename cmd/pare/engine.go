@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -38,7 +39,7 @@ func (f *engineFlags) choose(ctx context.Context, a *app) (engine.Engine, error)
 	if f.name == engineAuto {
 		names = []string{engineBuiltin, engineDocker}
 	}
-	var problems string
+	var problems strings.Builder
 	for _, name := range names {
 		e, err := f.engine(a, name)
 		if err == nil {
@@ -50,9 +51,9 @@ func (f *engineFlags) choose(ctx context.Context, a *app) (engine.Engine, error)
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		problems += fmt.Sprintf("\nengine %s: %v", name, err)
+		fmt.Fprintf(&problems, "\nengine %s: %v", name, err)
 	}
-	return nil, fmt.Errorf("no engine can run images here:%s", problems)
+	return nil, fmt.Errorf("no engine can run images here:%s", problems.String())
 }
 
 // engine makes an engine; whether it works here, its Check says.

@@ -81,7 +81,11 @@ func (c *container) firstFailure(ctx context.Context) (by string, err error) {
 		return "start", ctx.Err()
 	}
 	for _, k := range c.app.checks {
-		if c.one(ctx, k) != nil && c.one(ctx, k) != nil {
+		err := c.one(ctx, k)
+		if err != nil {
+			err = c.one(ctx, k)
+		}
+		if err != nil {
 			return k.name, ctx.Err()
 		}
 	}

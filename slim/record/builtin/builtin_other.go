@@ -26,6 +26,3 @@ func (e *Engine) Start(context.Context, engine.Spec) (engine.Container, error) {
 
 // Close does nothing.
 func (e *Engine) Close() error { return nil }
-
-// Reap does nothing.
-func Reap(string) error { return nil }

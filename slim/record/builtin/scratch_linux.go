@@ -94,15 +94,8 @@ func removeMain(args []string) int {
 	return 0
 }
 
-// Reap removes what earlier runs of this user, ended by SIGKILL or a loss of
-// power, left in dir ("" is os.TempDir()). [Engine.Start] does it once.
-func Reap(dir string) error {
-	if dir == "" {
-		dir = os.TempDir()
-	}
-	return reap(dir, findIdentity(false))
-}
-
+// reap removes what earlier runs of this user, ended by SIGKILL or a loss of
+// power, left in dir. [Engine.Start] does it once.
 func reap(dir string, id identity) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {

@@ -115,7 +115,7 @@ type Privilege struct {
 
 // Finding is something of a recording that its reader must know.
 type Finding struct {
-	Name  string `json:"name"`         // "foreign-abi", "own-listener", "io-uring"
+	Name  string `json:"name"`         // "foreign-abi", "own-listener", "io-uring", "own-mounts"
 	By    string `json:"by,omitempty"` // the first executable; quoted where not UTF-8
 	Count int64  `json:"count"`
 	Text  string `json:"text"` // what happened and what to do

@@ -219,6 +219,9 @@ func TestNamespace(t *testing.T) {
 		}
 	}
 	wantPrivilege(t, p, profile.Privilege{Kind: profile.CapCall, Path: "mount"})
+	if f := p.Sessions[0].Findings; len(f) != 1 || f[0].Name != FindingOwnMounts {
+		t.Errorf("findings %+v", f)
+	}
 }
 
 func TestUsers(t *testing.T) {

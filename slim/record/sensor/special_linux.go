@@ -146,6 +146,10 @@ func (w *reader) list(n *notification) { w.recordFD(n, int32(n.args[0]), kList) 
 func (w *reader) mount(n *notification) {
 	if n.args[3]&(unix.MS_BIND|unix.MS_MOVE) != 0 {
 		w.record(n, arg(0, kStat), kStat)
+		// Bound again in its own place, to change its flags, it hides nothing.
+		if n.args[3]&unix.MS_REMOUNT == 0 {
+			w.find(FindingOwnMounts, w.executable(n.pid))
+		}
 	}
 	w.record(n, arg(1, kStat), kStat)
 }

@@ -38,13 +38,14 @@ type recording struct {
 	bed    *bed
 	app    *app
 	source *source
+	ref    string // what is recorded: the source
 	via    recorder
 	dir    string
 }
 
 func (b *bed) newRecording(a *app, s *source, via recorder) (*recording, error) {
 	dir, err := b.scratch(filepath.Join("recorder-"+a.name, via.engine))
-	return &recording{bed: b, app: a, source: s, via: via, dir: dir}, err
+	return &recording{bed: b, app: a, source: s, ref: s.ociRef(), via: via, dir: dir}, err
 }
 
 func (r *recording) file(name string) string { return filepath.Join(r.dir, name) }
@@ -80,7 +81,7 @@ func (r *recording) whole() []string {
 
 // record records the source.
 func (r *recording) record(ctx context.Context, profile string, asks, rest []string) error {
-	args := slices.Concat([]string{"record", r.source.ociRef(), "-o", profile, "--log", profile + ".log"}, r.start(), asks, rest)
+	args := slices.Concat([]string{"record", r.ref, "-o", profile, "--log", profile + ".log"}, r.start(), asks, rest)
 	_, err := r.bed.runPare(ctx, args...)
 	return err
 }

@@ -53,11 +53,12 @@ func (p program) become(recorder int, abandoned func() bool) error {
 	return execError(p.Argv[0], file, err)
 }
 
-// heedSignals undoes what nohup, or a shell's "&", has this program ignore.
-// The Go runtime leaves just these two as they are (os/signal).
+// heedSignals undoes what nohup, a shell's "&", or whatever started this
+// program, has it ignore. The Go runtime leaves just these as they are: the
+// first two (os/signal), and those that threads of C libraries use.
 func heedSignals() {
 	var act [8]uint64 // struct sigaction of the kernel, SIG_DFL, and room
-	for _, sig := range []unix.Signal{unix.SIGHUP, unix.SIGINT} {
+	for _, sig := range []unix.Signal{unix.SIGHUP, unix.SIGINT, 32, 33, 34} {
 		unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(sig), uintptr(unsafe.Pointer(&act[0])), 0, 8, 0, 0)
 	}
 }

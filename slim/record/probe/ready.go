@@ -75,6 +75,7 @@ func WaitReady(ctx context.Context, c Running, o ReadyOptions) (how string, err 
 	limit := ifZero(o.Timeout, 2*time.Minute)
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("%w after %v", ErrNotReady, limit))
 	defer cancel()
+	whole := ctx // the log is read to its end, also when the workload ends
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	go func() {
@@ -84,7 +85,7 @@ func WaitReady(ctx context.Context, c Running, o ReadyOptions) (how string, err 
 		case <-ctx.Done():
 		}
 	}()
-	log, err := follow(ctx, c, o.Log)
+	log, err := follow(whole, c, o.Log)
 	if err != nil {
 		return "", fmt.Errorf("waiting until the workload is ready: reading its log: %w", err)
 	}

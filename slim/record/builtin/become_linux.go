@@ -55,10 +55,11 @@ func (p program) become(recorder int, abandoned func() bool) error {
 
 // heedSignals undoes what nohup, a shell's "&", or whatever started this
 // program, has it ignore. The Go runtime leaves just these as they are: the
-// first two (os/signal), and those that threads of C libraries use.
+// first two (os/signal), and those that threads of C libraries use. 33 is the
+// runtime's own, for calls on all threads: reset, it would hang.
 func heedSignals() {
 	var act [8]uint64 // struct sigaction of the kernel, SIG_DFL, and room
-	for _, sig := range []unix.Signal{unix.SIGHUP, unix.SIGINT, 32, 33, 34} {
+	for _, sig := range []unix.Signal{unix.SIGHUP, unix.SIGINT, 32, 34} {
 		unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(sig), uintptr(unsafe.Pointer(&act[0])), 0, 8, 0, 0)
 	}
 }

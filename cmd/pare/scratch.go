@@ -15,8 +15,10 @@ const scratchLock = "lock"
 // scratchName is what os.MkdirTemp makes of "pare-*".
 var scratchName = regexp.MustCompile(`^pare-[0-9]+$`)
 
-// tempDir makes a directory for scratch files; remove takes it away.
+// tempDir makes a directory for scratch files; remove takes it away. What
+// killed runs left goes first.
 func tempDir() (dir string, remove func(), err error) {
+	pruneScratch() //nolint:errcheck // another's leftovers are no reason to fail; pare cache prune says why
 	dir, err = os.MkdirTemp("", "pare-*")
 	if err != nil {
 		return "", func() {}, err

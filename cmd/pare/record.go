@@ -73,14 +73,12 @@ const (
 	untilEnter  = "enter"
 )
 
-const defaultStop = 10 * time.Second
-
 func (f *endFlags) bind(cmd *cobra.Command) {
 	f.until = untilAuto
 	bindEnum(cmd, cmd.Flags(), &f.until, "until", "end when all is asked, when the program ends, on Ctrl-C, on Enter; auto is probes where something is asked, else exit",
 		[]string{untilAuto, untilProbes, untilExit, untilSignal, untilEnter})
 	cmd.Flags().DurationVar(&f.dur, "for", 0, "end after `DURATION` at the latest, counted from when all is asked")
-	cmd.Flags().DurationVar(&f.stop, "stop-timeout", defaultStop, "kill the program when it has not ended `DURATION` after its stop signal")
+	cmd.Flags().DurationVar(&f.stop, "stop-timeout", engine.DefaultGrace, "kill the program when it has not ended `DURATION` after its stop signal")
 }
 
 func newRecordCommand(a *app) *cobra.Command {
@@ -229,8 +227,10 @@ func (a *app) record(ctx context.Context, c recordCommand, src *opened, one *can
 }
 
 func wantAll(e engine.Engine) func(string, *layers.Header) bool {
-	all := e.Name() == engineBuiltin
-	return func(_ string, h *layers.Header) bool { return all || h.Size <= 64<<10 }
+	if e.Name() != engineBuiltin {
+		return nil // the default: what reading the image takes
+	}
+	return func(string, *layers.Header) bool { return true }
 }
 
 func recordedOn(one *candidate) profile.Image {

@@ -143,6 +143,9 @@ func recordWarnings(r *recorded) []string {
 	if r.Killed {
 		out = append(out, "the program did not end after its stop signal and was killed: what it would read at shutdown was not seen (--stop-timeout)")
 	}
+	for _, n := range r.Notes {
+		out = append(out, oneLine(n))
+	}
 	for _, s := range p.Sessions {
 		for _, v := range s.Privileges {
 			if v.Denied {
@@ -153,8 +156,11 @@ func recordWarnings(r *recorded) []string {
 			out = append(out, fmt.Sprintf("%s (first %s; %d times)", oneLine(f.Text), oneLine(f.By), f.Count))
 		}
 		for _, q := range s.Probes {
-			if q.Answer.Error != "" {
+			switch {
+			case q.Answer.Error != "":
 				out = append(out, fmt.Sprintf("%s got no answer: %s", oneLine(probe.Line(q)), oneLine(q.Answer.Error)))
+			case q.Kind == profile.ProbeRun && q.Answer.ExitCode != 0:
+				out = append(out, fmt.Sprintf("%s failed with exit code %d on the image as it is: what it would have gone on to ask was not seen", oneLine(probe.Line(q)), q.Answer.ExitCode))
 			}
 		}
 	}

@@ -27,8 +27,8 @@ func newRootCommand(a *app) *cobra.Command {
 		Short: "make container images smaller, by what a recorded workload needs",
 		Long: `pare takes an existing container image and a profile of what its program was
 seen to need, and writes an image of just those files and what follows from
-them, with a non-root user. It needs no daemon and no privilege, and runs
-nothing of the image.
+them, with a non-root user. It needs no daemon and no privilege. Only record,
+verify, and slim with --record, --verify or --repair run what is in an image.
 
 References, as source and as destination:
   [docker://]HOST/REPO:TAG    a registry
@@ -44,7 +44,7 @@ images say they were made, which otherwise is the source's.
 
 stdout is the result and nothing else.
 ` + exitHelp,
-		Example: `  pare profile import --image app:1.4 -o profile.json app.strace
+		Example: `  pare record app:1.4 -o profile.json --http /
   pare slim app:1.4 -p profile.json -o app:1.4-slim
   pare why app:1.4 -p profile.json /usr/bin/env`,
 		SilenceErrors: true,

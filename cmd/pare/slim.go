@@ -36,6 +36,10 @@ exactly what is left. Same image, profile, options and pare: same digest.
 Without -p, the profiles are those attached to IMAGE in its registry or OCI
 layout (pare profile push); which ones is said on stderr.
 
+--record makes the profile first, with the questions given; --verify runs the
+result against IMAGE, and --repair adds what turns out to be missing. Then
+nothing is written that does not do the same (exit 3).
+
 The result, a reference by digest, is printed on stdout. No image is written
 when the plan has findings that forbid building (exit 3): resolve them, or
 allow one by its name with --allow. --plan FILE is written all the same, to be
@@ -47,6 +51,7 @@ whole or not at all.`,
 		Example: `  pare slim registry.example/app:1.4 -p profile.json -o registry.example/app:1.4-slim
   pare slim oci:build:app -p profile.json -o docker-archive:app.tar:app:slim
   pare slim app:1.4 -p amd64.json -p arm64.json -o app:1.4-slim --granularity file
+  pare slim app:1.4 --record --repair --http / -o app:1.4-slim
   pare slim app:1.4 -p profile.json -o oci:out --plan plan.json --keep '/etc/app/**'`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {

@@ -53,6 +53,11 @@ func (f *proofFlags) check(args []string) error {
 	if f.questions.asks() && !f.asked() {
 		return usagef("questions are for --record, --verify and --repair")
 	}
+	if !f.record {
+		if err := f.questions.recordedOnly(); err != nil {
+			return err
+		}
+	}
 	if f.save != "" && !f.record && !f.repair {
 		return usagef("--save-profile is for --record and --repair; without them the profile is the one that was given")
 	}
@@ -90,7 +95,7 @@ func (w *work) recordFirst(ctx context.Context, c *slimCommand, src *opened, one
 	rc := recordCommand{
 		image: c.image, args: c.args, output: f.save,
 		start: startFlags{engine: f.run.engine, network: f.run.network, env: f.run.env, volumes: f.run.overrides.Volumes, dns: f.run.dns, hosts: f.run.hosts},
-		work:  f.questions, end: endFlags{until: untilAuto, stop: defaultStop}, cache: c.cache,
+		work:  f.questions, end: endFlags{until: untilAuto, stop: engine.DefaultGrace}, cache: c.cache,
 	}
 	r, err := w.app.record(ctx, rc, src, one)
 	if err != nil {
@@ -206,9 +211,10 @@ func (w *work) verifyBuilt(ctx context.Context, c *slimCommand, e engine.Engine,
 	if err != nil {
 		return nil, err
 	}
-	p, _, err = withQuestions(w.app, &c.proof.questions, p, t.Config())
-	if err != nil {
-		return nil, err
+	if !c.proof.record { // which has asked them already
+		if p, _, err = withQuestions(w.app, &c.proof.questions, p, t.Config()); err != nil {
+			return nil, err
+		}
 	}
 	return w.app.verify(ctx, e, &c.proof.run, verifyRequest{
 		slim:   verify.Subject{Name: verify.Image{Reference: c.output, Digest: digest.String(), Platform: b.id.Platform}, Image: b.image, Tree: t},
@@ -223,8 +229,8 @@ func withQuestions(a *app, f *workloadFlags, p *profile.Profile, cfg *v1.ConfigF
 	if !f.asks() {
 		return p, false, nil
 	}
-	if len(f.crawl)+len(f.openapi) > 0 {
-		return nil, false, usagef("--crawl and --openapi are for recording: their questions are then in the profile")
+	if err := f.recordedOnly(); err != nil {
+		return nil, false, err
 	}
 	load, err := f.workload(a, cfg.Config)
 	if err != nil {
@@ -252,6 +258,14 @@ func withQuestions(a *app, f *workloadFlags, p *profile.Profile, cfg *v1.ConfigF
 	}
 	more, err := profile.Union(p, &profile.Profile{Image: p.Image, Sessions: []profile.Session{s}})
 	return more, true, err
+}
+
+// recordedOnly refuses questions that only a recording can find.
+func (f *workloadFlags) recordedOnly() error {
+	if len(f.crawl)+len(f.openapi) > 0 {
+		return usagef("--crawl and --openapi are for recording: their questions are then in the profile")
+	}
+	return nil
 }
 
 // isAsked says that a recording has the same question.

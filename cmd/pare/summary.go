@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/pare-image/pare/internal/reference"
@@ -146,9 +147,16 @@ func risks(all []slim.Risk) string {
 
 // slimNext is what to do with the result.
 func slimNext(c slimCommand, at reference.Ref) string {
-	why := fmt.Sprintf("pare why %s PATH", oneLine(strings.Join(append([]string{c.image}, c.slim.profiles...), " -p ")))
-	if c.plan != "" {
+	profiles := c.slim.profiles
+	if c.proof.save != "" {
+		profiles = append(slices.Clone(profiles), c.proof.save)
+	}
+	why := fmt.Sprintf("pare why %s PATH", oneLine(strings.Join(append([]string{c.image}, profiles...), " -p ")))
+	switch {
+	case c.plan != "":
 		why = fmt.Sprintf("pare why %s PATH", oneLine(c.plan))
+	case c.proof.record && c.proof.save == "":
+		why = "build with --plan FILE, then pare why FILE PATH"
 	}
 	return fmt.Sprintf("  next       run the image's own tests against it; why a file is there, or is not: %s", why)
 }

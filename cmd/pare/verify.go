@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -241,11 +240,11 @@ func (w *verification) open(ctx context.Context, ref, platform string, run bool)
 	if err != nil {
 		return nil, err
 	}
-	want := func(_ string, h *layers.Header) bool { return h.Size <= 64<<10 }
+	var want func(string, *layers.Header) bool
 	if run {
 		want = wantAll(w.engine)
 	}
-	scratch, err := os.MkdirTemp(w.dir, filepath.Base("tree-"))
+	scratch, err := os.MkdirTemp(w.dir, "tree-")
 	if err != nil {
 		return nil, err
 	}

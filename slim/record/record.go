@@ -96,8 +96,12 @@ func Run(ctx context.Context, e engine.Engine, spec engine.Spec, image profile.I
 	if err := o.linger(ctx, c); err != nil {
 		return nil, err
 	}
-	if err := o.stop(ctx, c, spec.StopSignal, res); err != nil {
-		return nil, err
+	// What runs at shutdown needs files too.
+	if res.Stopped = !engine.Ended(c); res.Stopped {
+		o.tell("stopping with " + engine.SignalName(spec.StopSignal))
+		if res.Killed, err = engine.Stop(ctx, c, spec.StopSignal, o.StopTimeout); err != nil {
+			return nil, err
+		}
 	}
 	if err := logged(); err != nil {
 		return nil, err
@@ -183,61 +187,6 @@ func (o *Options) linger(ctx context.Context, c engine.Container) error {
 	case <-stop:
 	}
 	return nil
-}
-
-const sigKill = 9
-
-const defaultStopTimeout = 10 * time.Second
-
-// stop ends the program as a runtime would, and waits for its end: what runs
-// at shutdown needs files too.
-func (o *Options) stop(ctx context.Context, c engine.Container, signal int, res *Result) error {
-	if ended(c) {
-		return nil
-	}
-	res.Stopped = true
-	o.tell("stopping with signal " + strconv.Itoa(signal))
-	if err := c.Signal(ctx, signal); err != nil && !ended(c) {
-		return fmt.Errorf("stopping the image: %w", err)
-	}
-	grace := o.StopTimeout
-	if grace == 0 {
-		grace = defaultStopTimeout
-	}
-	if done, err := await(ctx, c, grace); done || err != nil {
-		return err
-	}
-	res.Killed = true
-	if err := c.Signal(ctx, sigKill); err != nil && !ended(c) {
-		return fmt.Errorf("killing the image: %w", err)
-	}
-	done, err := await(ctx, c, defaultStopTimeout)
-	if err == nil && !done {
-		err = errors.New("the image did not end after SIGKILL")
-	}
-	return err
-}
-
-func ended(c engine.Container) bool {
-	select {
-	case <-c.Done():
-		return true
-	default:
-		return false
-	}
-}
-
-func await(ctx context.Context, c engine.Container, d time.Duration) (done bool, err error) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false, context.Cause(ctx)
-	case <-c.Done():
-		return true, nil
-	case <-t.C:
-		return false, nil
-	}
 }
 
 // collect unites the sessions of a run; fill completes the first program's.

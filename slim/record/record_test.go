@@ -74,7 +74,7 @@ func (s *scripted) Recording(context.Context) ([]*profile.Profile, error) { retu
 
 func (s *scripted) Signal(_ context.Context, sig int) error {
 	s.note("signal " + string(rune('0'+sig/10)) + string(rune('0'+sig%10)))
-	if sig == sigKill || !s.stubborn {
+	if sig == engine.SIGKILL || !s.stubborn {
 		close(s.done)
 	}
 	return nil

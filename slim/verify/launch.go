@@ -63,7 +63,7 @@ func (l *launch) run(ctx context.Context) (out *outcome, err error) {
 		}
 	}
 	if len(l.probes) == 0 && out.notReady == nil {
-		if _, err := await(ctx, c, l.watch); err != nil {
+		if _, err := engine.Await(ctx, c, l.watch); err != nil {
 			return nil, err
 		}
 	}
@@ -107,56 +107,14 @@ func (l *launch) ask(ctx context.Context, c engine.Container, out *outcome) erro
 
 // end stops the program as a runtime would, and waits for its end.
 func (l *launch) end(ctx context.Context, c engine.Container, out *outcome) error {
-	out.itself = over(c)
+	out.itself = engine.Ended(c)
 	began := time.Now()
 	if !out.itself {
-		if err := l.stop(ctx, c, out); err != nil {
+		var err error
+		if out.killed, err = engine.Stop(ctx, c, l.spec.StopSignal, l.grace); err != nil {
 			return err
 		}
 	}
 	out.endedIn, out.exit = time.Since(began), c.Exit()
 	return nil
-}
-
-func (l *launch) stop(ctx context.Context, c engine.Container, out *outcome) error {
-	if err := c.Signal(ctx, l.spec.StopSignal); err != nil && !over(c) {
-		return fmt.Errorf("stopping with %s: %w", engine.SignalName(l.spec.StopSignal), err)
-	}
-	if ended, err := await(ctx, c, l.grace); ended || err != nil {
-		return err
-	}
-	out.killed = true
-	if err := c.Signal(ctx, engine.SIGKILL); err != nil && !over(c) {
-		return fmt.Errorf("killing: %w", err)
-	}
-	if ended, err := await(ctx, c, killWait); err != nil || ended {
-		return err
-	}
-	return fmt.Errorf("the container did not end within %v of SIGKILL", killWait)
-}
-
-// killWait bounds the wait for the end of what was killed.
-const killWait = 10 * time.Second
-
-func over(c engine.Container) bool {
-	select {
-	case <-c.Done():
-		return true
-	default:
-		return false
-	}
-}
-
-// await waits for the end, at most d.
-func await(ctx context.Context, c engine.Container, d time.Duration) (ended bool, err error) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-c.Done():
-		return true, nil
-	case <-t.C:
-		return over(c), nil
-	case <-ctx.Done():
-		return false, context.Cause(ctx)
-	}
 }

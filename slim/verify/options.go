@@ -48,5 +48,3 @@ type Options struct {
 // ErrSource says that the source itself could not be made ready, so that
 // there is nothing to compare with.
 var ErrSource = errors.New("the source does not start here")
-
-const defaultGrace = 10 * time.Second

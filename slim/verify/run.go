@@ -28,9 +28,6 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if o.Tell == nil {
 		o.Tell = func(string) {}
 	}
-	if o.Grace == 0 {
-		o.Grace = defaultGrace
-	}
 	v := &verifier{Options: o, missing: map[string]Missing{}}
 	if err := v.prepare(); err != nil {
 		return nil, err

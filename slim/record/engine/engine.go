@@ -100,11 +100,11 @@ type Engine interface {
 type Container interface {
 	// Dial connects to a TCP port of the container, from inside its network.
 	Dial(ctx context.Context, port int) (net.Conn, error)
-	// Exec runs a command inside, as the container's user unless user is not
-	// nil; recorded when the container is. An exit code is no error.
+	// Exec runs a command inside, as the container's user; recorded when the
+	// container is. An exit code is no error.
 	Exec(ctx context.Context, argv []string, stdin io.Reader) (ExecResult, error)
-	// Host starts nothing yet: it prepares cmd, a command of the host, so that
-	// it runs where Addr can be reached, and returns when it has ended.
+	// Host runs cmd, a command of the host, where Addr can be reached, and
+	// returns when it has ended, with what cmd.Run would return.
 	Host(ctx context.Context, cmd *exec.Cmd) error
 	// Addr is the host name or address at which commands run by Host reach
 	// the container's ports.

@@ -3,7 +3,6 @@ package e2e
 import (
 	"context"
 	"errors"
-	"os"
 	"sync"
 	"testing"
 	"time"
@@ -15,14 +14,7 @@ const coreMutations = 4
 // TestApps slims every image of the set that testdata/run asks for, and holds
 // the results to the promises.
 func TestApps(t *testing.T) {
-	set := os.Getenv("PARE_E2E")
-	if set == "" {
-		t.Skip("needs docker and root; run make test or make e2e")
-	}
-	b, err := newBed(t.Logf)
-	if err != nil {
-		t.Fatal(err)
-	}
+	b, set := testBed(t)
 	as := selected(set)
 	if len(as) == 0 {
 		t.Fatalf("PARE_E2E=%s selects no app", set)

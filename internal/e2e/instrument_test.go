@@ -2,9 +2,7 @@ package e2e
 
 import (
 	"context"
-	"os"
 	"path/filepath"
-	"slices"
 	"testing"
 	"time"
 
@@ -18,25 +16,10 @@ var instrumentedInCore = []string{"redis"}
 // TestInstrument makes images that record themselves, runs them under plain
 // docker, and slims the source by what they leave.
 func TestInstrument(t *testing.T) {
-	set := os.Getenv("PARE_E2E")
-	if set == "" {
-		t.Skip("needs docker and root; run make test or make e2e")
-	}
-	b, err := newBed(t.Logf)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, a := range selected(set) {
-		if set == "core" && !slices.Contains(instrumentedInCore, a.name) {
-			continue
-		}
-		t.Run(a.name, func(t *testing.T) {
-			b.logf = t.Logf
-			ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
-			defer cancel()
-			testInstrument(ctx, t, b, &a)
-		})
-	}
+	b, set := testBed(t)
+	eachApp(t, b, set, instrumentedInCore, 15*time.Minute, func(ctx context.Context, t *testing.T, a *app) {
+		testInstrument(ctx, t, b, a)
+	})
 }
 
 func testInstrument(ctx context.Context, t *testing.T, b *bed, a *app) {

@@ -16,14 +16,7 @@ var kills = map[string]int{"full": 50, "core": 5}
 // TestKilled kills recordings at random moments. What they leave, the next
 // start takes away: containers, networks, mounts, directories, processes.
 func TestKilled(t *testing.T) {
-	set := os.Getenv("PARE_E2E")
-	if set == "" {
-		t.Skip("needs docker and root; run make test or make e2e")
-	}
-	b, err := newBed(t.Logf)
-	if err != nil {
-		t.Fatal(err)
-	}
+	b, set := testBed(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Minute)
 	defer cancel()
 	a := apps["gostatic"]

@@ -2,8 +2,6 @@ package e2e
 
 import (
 	"context"
-	"os"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -20,31 +18,16 @@ var recordedInCore = []string{"nginx", "shell"}
 // request, once with the whole check. The slim image of the first is seen to
 // be wanting, and is repaired; that of the second does all.
 func TestRecorders(t *testing.T) {
-	set := os.Getenv("PARE_E2E")
-	if set == "" {
-		t.Skip("needs docker and root; run make test or make e2e")
-	}
-	b, err := newBed(t.Logf)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, a := range selected(set) {
-		if set == "core" && !slices.Contains(recordedInCore, a.name) {
-			continue
+	b, set := testBed(t)
+	eachApp(t, b, set, recordedInCore, 30*time.Minute, func(ctx context.Context, t *testing.T, a *app) {
+		s := must[*source](t, "making the image")(b.makeSource(ctx, a))
+		for _, via := range b.recorders(a) {
+			t.Run(via.engine, func(t *testing.T) {
+				b.logf = t.Logf
+				testRecorder(ctx, t, must[*recording](t, "preparing")(b.newRecording(a, s, via)))
+			})
 		}
-		t.Run(a.name, func(t *testing.T) {
-			b.logf = t.Logf
-			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Minute)
-			defer cancel()
-			s := must[*source](t, "making the image")(b.makeSource(ctx, &a))
-			for _, via := range b.recorders(&a) {
-				t.Run(via.engine, func(t *testing.T) {
-					b.logf = t.Logf
-					testRecorder(ctx, t, must[*recording](t, "preparing")(b.newRecording(&a, s, via)))
-				})
-			}
-		})
-	}
+	})
 	if err := b.nothingLeft(t.Context()); err != nil {
 		t.Error(err)
 	}

@@ -192,7 +192,10 @@ func program(t *layers.Tree, name string) *layers.Entry {
 		}
 	}
 	for _, c := range candidates {
-		r, err := t.Resolve(path.Join("/", c))
+		if !path.IsAbs(c) {
+			c = path.Join("/", t.Config().Config.WorkingDir, c)
+		}
+		r, err := t.Resolve(c)
 		if err == nil && r.Entry.Type == layers.Regular && r.Entry.Mode&0o111 != 0 {
 			return r.Entry
 		}

@@ -40,12 +40,13 @@ file var/lib/dpkg/info/tool.list @tool.list
 file var/lib/dpkg/info/unused.list @unused.list
 file srv/shop/main.py "main"
 file srv/shop/rare.py "rare"
+file srv/shop/sweep 0755 "x"
 symlink usr/bin/alias -> tool
 file usr/bin/starter 0755 "x"
 -- config --
 {"WorkingDir":"/srv/shop","ExposedPorts":{"80/tcp":{},"443":{},"53/udp":{}},
  "Entrypoint":["starter"],"Cmd":["alias","--config","/srv/shop/main.py"],
- "Healthcheck":{"Test":["CMD-SHELL","health || exit 1"]}}
+ "Healthcheck":{"Test":["CMD-SHELL","health || ./sweep"]}}
 `
 
 func TestCover(t *testing.T) {
@@ -73,10 +74,10 @@ func TestCover(t *testing.T) {
 	}
 	want := &Coverage{
 		PortsNotAsked:  []int{443, 9000},
-		ProgramsNotRun: []string{"/usr/bin/health"},
+		ProgramsNotRun: []string{"/srv/shop/sweep", "/usr/bin/health"},
 		RoutesNotAsked: []string{"a", "b"},
 		Packages:       []Share{{"tool", 1, 3}},
-		Apps:           []Share{{"/srv/shop", 1, 2}},
+		Apps:           []Share{{"/srv/shop", 1, 3}},
 
 		PackagesUntouched: 1,
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -45,9 +46,8 @@ func copyExecutable() (*os.File, error) {
 	if _, err := io.Copy(low, src); err != nil {
 		return nil, err
 	}
-	const seals = unix.F_SEAL_SEAL | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE
-	if _, err := unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, seals); err != nil {
-		return nil, err
+	if err := seal(fd, sealWait); err != nil {
+		return nil, fmt.Errorf("sealing it: %w", err)
 	}
 	high, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, aloft)
 	if errors.Is(err, unix.EINVAL) { // ulimit -n is lower
@@ -57,4 +57,21 @@ func copyExecutable() (*os.File, error) {
 		return nil, err
 	}
 	return os.NewFile(uintptr(high), "pare"), nil
+}
+
+// sealWait bounds the wait for pages that the kernel still holds.
+const sealWait = 10 * time.Second
+
+// seal makes a file in memory unchangeable. The kernel refuses with EBUSY
+// while it holds a page of what was just written (mm/memfd.c,
+// memfd_wait_for_pins: it waits for 150 ms), which happens on a busy machine
+// and passes; nothing tells when.
+func seal(fd int, limit time.Duration) error {
+	const seals = unix.F_SEAL_SEAL | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE
+	for end := time.Now().Add(limit); ; time.Sleep(10 * time.Millisecond) {
+		_, err := unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, seals)
+		if !errors.Is(err, unix.EBUSY) || time.Now().After(end) {
+			return err
+		}
+	}
 }

@@ -50,7 +50,7 @@ func TestReach(t *testing.T) {
 	}
 }
 
-// waitPort polls: serving is not told.
+// waitPort polls: these containers say nothing when they listen.
 func waitPort(t *testing.T, c engine.Container, port int) {
 	t.Helper()
 	waitListening(t, c, func(got []int) bool { return slices.Contains(got, port) })

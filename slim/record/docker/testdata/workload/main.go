@@ -26,8 +26,12 @@ func main() {
 
 func do(verb, rest string) error {
 	switch verb {
-	case "serve": // answers each line of a connection until SIGTERM
-		go func() { _ = serve(rest) }()
+	case "serve": // listens when the next argument's turn comes; echoes until SIGTERM
+		l, err := net.Listen("tcp", rest)
+		if err != nil {
+			return err
+		}
+		go func() { _ = serve(l) }()
 	case "say":
 		fmt.Println(rest)
 	case "warn":
@@ -90,11 +94,7 @@ func do(verb, rest string) error {
 	return nil
 }
 
-func serve(address string) error {
-	l, err := net.Listen("tcp", address)
-	if err != nil {
-		return err
-	}
+func serve(l net.Listener) error {
 	for {
 		c, err := l.Accept()
 		if err != nil {

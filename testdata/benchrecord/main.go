@@ -1,6 +1,7 @@
 // Command benchrecord measures what recording costs the recorded: the same
 // image is started by the builtin engine unrecorded, recorded with and without
-// synchronous wake-up, and under strace, in interleaved rounds.
+// synchronous wake-up, under strace, and under a recorder that looks at nothing
+// (the kernel's part of the cost), in interleaved rounds.
 //
 //	go build -o FILE ./testdata/benchrecord   (CGO_ENABLED=0: it goes into the images)
 //	FILE -work DIR -image nginx=oci:DIR:TAG [-image python=...] [-rounds 5]
@@ -62,6 +63,10 @@ func dispatch(ctx context.Context, args []string) error {
 			return client(args[1:])
 		case roleFloor:
 			return floor()
+		case roleBlind:
+			return blind(args[1:])
+		case roleListened:
+			return listened(args[1:])
 		}
 	}
 	o, err := parse(args)

@@ -25,6 +25,7 @@ type way struct {
 	name   string
 	sensor *engine.SensorOptions
 	strace bool
+	blind  bool
 }
 
 // The first way is what the others are compared with.
@@ -32,6 +33,7 @@ var ways = []way{
 	{name: "unrecorded"},
 	{name: "recorded", sensor: &engine.SensorOptions{}},
 	{name: "recorded, async wake-up", sensor: &engine.SensorOptions{Async: true}},
+	{name: "unseen: the kernel alone", blind: true},
 	{name: "strace", strace: true},
 }
 
@@ -71,8 +73,11 @@ func (b *bench) start(ctx context.Context, s *prepared, w way, argv []string) (e
 	if argv == nil {
 		argv = append([]string{inImage, roleGate}, spec.Argv...)
 	}
-	if spec.Argv = argv; w.strace {
+	switch spec.Argv = argv; {
+	case w.strace:
 		spec.Argv = slices.Concat(s.strace, straceFlags, argv)
+	case w.blind:
+		spec.Argv = append([]string{inImage, roleBlind}, argv...)
 	}
 	return b.engine.Start(ctx, spec)
 }

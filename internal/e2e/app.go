@@ -49,6 +49,8 @@ type app struct {
 	// what it left (container.exit, logs, dir).
 	ready  func(ctx context.Context, c *container) error
 	checks []check
+	// signals are what the app answers in its log, its StopSignal aside.
+	signals []signal
 	// single are arguments of pare record, one question or "--" and another
 	// command line: the recording that is too short.
 	single []string
@@ -64,6 +66,12 @@ type app struct {
 type check struct {
 	name string
 	run  func(ctx context.Context, c *container) error
+}
+
+// A signal that an app answers.
+type signal struct {
+	name string // as docker kill --signal takes it
+	log  string // is then in the log once more
 }
 
 // goBuild is a program: `go build -o NAME PKG` with or without cgo.

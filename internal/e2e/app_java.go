@@ -43,6 +43,7 @@ func init() {
 			{"a name of /etc/hosts", javaResolve},
 			{"closes as it should", javaCloses},
 		},
+		signals: []signal{{"QUIT", "Full thread dump"}},
 		mutate: []string{
 			"/app/bin/shop",
 			"/app/lib/shop.jar",

@@ -133,7 +133,7 @@ func (c *container) exec(ctx context.Context, argv ...string) (out string, code 
 		return c.remote.exec(ctx, argv)
 	}
 	if c.recorded {
-		return c.recordedExec(ctx, argv)
+		return c.recordedExec(ctx, slices.Concat(c.through, argv))
 	}
 	return c.plainExec(ctx, slices.Concat(c.through, argv))
 }

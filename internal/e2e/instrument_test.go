@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -28,27 +29,54 @@ func testInstrument(ctx context.Context, t *testing.T, b *bed, a *app) {
 	if again := must[string](t, "instrumenting again")(b.instrument(ctx, s)); again != image {
 		t.Errorf("instrumented twice: %s, then %s", image, again)
 	}
-	files := must[[]string](t, "recording")(b.recordsItself(ctx, a, image))
-	got := must[*profile.Profile](t, "reading the profiles")(readProfiles(files...))
-	t.Logf("%d profiles, %d sessions, %d paths, %d lost", len(files), len(got.Sessions), len(got.Accesses), got.Lost())
+	run := must[*selfRecorded](t, "recording")(b.recordsItself(ctx, a, image))
+	got := must[*profile.Profile](t, "reading the profiles")(readProfiles(run.profiles...))
+	t.Logf("%d profiles, %d sessions, %d paths, %d lost", len(run.profiles), len(got.Sessions), len(got.Accesses), got.Lost())
 	for _, u := range got.Users {
 		t.Logf("switched to %d:%d", u.UID, u.GID)
 	}
-
-	traces := must[[]string](t, "recording with strace")(b.record(ctx, a, s))
-	strace := must[*profile.Profile](t, "reading strace's profile")(readProfiles(must[string](t, "importing the trace")(b.importProfile(ctx, a, s, traces))))
-	root := must[string](t, "unpacking the source")(b.unpack(ctx, s.layout, sourceTag, a.name))
-	nodes := must[map[string]node](t, "reading the source")(snapshot(root))
-	if err := sameAccesses(strace, got, nodes); err != nil {
-		t.Error(err)
+	if got.Lost() > 0 {
+		t.Error("events were lost")
 	}
+	if want := must[int](t, "running the source")(b.ends(ctx, a, s.id)); run.exit != want {
+		t.Errorf("exit code %d, the source's is %d", run.exit, want)
+	}
+	followed := testWitnesses(ctx, t, b, a, s, run, got)
 
-	merged := filepath.Join(filepath.Dir(files[0]), "merged")
-	if _, err := b.runPare(ctx, append([]string{"profile", "merge", "-o", merged}, files...)...); err != nil {
+	merged := filepath.Join(filepath.Dir(run.profiles[0]), "merged")
+	if _, err := b.runPare(ctx, append([]string{"profile", "merge", "-o", merged}, run.profiles...)...); err != nil {
 		t.Fatal(err)
 	}
 	result := must[*slimmed](t, "slimming")(b.slim(ctx, a, s, merged, "file"))
 	if err := b.works(ctx, a, result); err != nil {
 		t.Error(err)
 	}
+	root := must[string](t, "unpacking the result")(b.unpack(ctx, result.layout, "file", a.name+"-instrumented"))
+	for _, f := range followed {
+		if _, err := os.Lstat(root + f); err != nil {
+			t.Errorf("%s, which the kernel opened, is not in the slim image: %v", f, err)
+		}
+	}
+}
+
+// testWitnesses compares a recording with what strace and fanotify saw of the
+// same run. followed are files that only the kernel opened.
+func testWitnesses(ctx context.Context, t *testing.T, b *bed, a *app, s *source, run *selfRecorded, got *profile.Profile) (followed []string) {
+	t.Helper()
+	strace := must[*profile.Profile](t, "reading strace's profile")(readProfiles(must[string](t, "importing the trace")(b.importProfile(ctx, a, s, run.traces))))
+	root := must[string](t, "unpacking the source")(b.unpack(ctx, s.layout, sourceTag, a.name))
+	nodes := must[map[string]node](t, "reading the source")(snapshot(root))
+	seen := reached(got)
+	own, err := sameAccesses(strace, seen, nodes)
+	if err != nil {
+		t.Error(err)
+	}
+	opens, others := ofTheProgram(run.opens)
+	followed, err = allRecorded(opens, seen, nodes)
+	if err != nil {
+		t.Error(err)
+	}
+	t.Logf("strace: %d paths in %d traces, %d only the sensor's own; fanotify: %d opens, %d files only by the kernel, not counting %v",
+		len(strace.Accesses), len(run.traces), own, len(opens), len(followed), others)
+	return followed
 }

@@ -138,8 +138,21 @@ func (r *recording) verify(ctx context.Context, s *slimmed, profile string, more
 	return report, nil
 }
 
+// strays are processes that run in a namespace of the recorder's, which is
+// gone when the last of them is: among their mounts is one from its directory.
+func (b *bed) strays() (pids []string) {
+	files, _ := filepath.Glob("/proc/[0-9]*/mountinfo")
+	for _, f := range files {
+		// One that has just ended has none.
+		if mounts, err := os.ReadFile(f); err == nil && strings.Contains(string(mounts), b.pareTemp()) {
+			pids = append(pids, "process "+filepath.Base(filepath.Dir(f)))
+		}
+	}
+	return pids
+}
+
 // nothingLeft wants no trace of the recorder: its directories, containers,
-// networks and images.
+// networks, mounts and namespaces.
 func (b *bed) nothingLeft(ctx context.Context) error {
 	var left []string
 	found, err := os.ReadDir(b.pareTemp())
@@ -166,6 +179,7 @@ func (b *bed) nothingLeft(ctx context.Context) error {
 	if n := strings.Count(string(mounts), b.pareTemp()); n > 0 {
 		left = append(left, strconv.Itoa(n)+" mounts")
 	}
+	left = append(left, b.strays()...)
 	if left != nil {
 		return fmt.Errorf("left behind: %s", strings.Join(left, " "))
 	}

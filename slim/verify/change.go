@@ -31,7 +31,7 @@ func changes(t *layers.Tree, p *profile.Profile) []change {
 	var out []change
 	for i := range p.Accesses {
 		a := &p.Accesses[i]
-		if !a.Has(profile.Write, profile.Create, profile.Delete, profile.Rename) || mounted(a.Path) || isCache(a.Path) {
+		if !isChange(a) || mounted(a.Path) || isCache(a.Path) {
 			continue
 		}
 		if c, ok := place(t, a, byPath); ok && !mounted(c.itself) && who.could(t, c) {

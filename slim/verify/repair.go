@@ -2,6 +2,7 @@ package verify
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 
@@ -12,15 +13,22 @@ import (
 const engineVerify = "verify"
 
 // Repair is what was missing as a profile with a session of its own, to be
-// united with the one that the slim image was made by; nil when nothing was
-// that a slim can bring back. The same paths give the same session.
-func Repair(missing []Missing, image profile.Image) (*profile.Profile, error) {
-	p := &profile.Profile{}
-	for i := range missing {
-		if missing[i].HiddenBy == "" {
-			p.Accesses = append(p.Accesses, missing[i].access)
+// united with the one that the slim image was made by, and where the source
+// was seen to write; nil when nothing was that a slim can bring back. The same
+// paths give the same session.
+func Repair(r *Report, image profile.Image) (*profile.Profile, error) {
+	all := map[string]profile.Access{}
+	for _, a := range r.unforeseen {
+		all[a.Path] = a
+	}
+	for i := range r.Missing {
+		if r.Missing[i].HiddenBy == "" {
+			a := r.Missing[i].access
+			a.Kinds = sortedUnique(slices.Concat(a.Kinds, all[a.Path].Kinds))
+			all[a.Path] = a
 		}
 	}
+	p := &profile.Profile{Accesses: slices.Collect(maps.Values(all))}
 	if len(p.Accesses) == 0 {
 		return nil, nil
 	}
@@ -73,7 +81,7 @@ func RepairLoop[B any](ctx context.Context, p *profile.Profile, rounds int,
 			return out, err
 		}
 		out.Rounds++
-		more, err := Repair(out.Report.Missing, out.Profile.Image)
+		more, err := Repair(out.Report, out.Profile.Image)
 		if err != nil || more == nil {
 			return out, err
 		}
@@ -88,12 +96,13 @@ func RepairLoop[B any](ctx context.Context, p *profile.Profile, rounds int,
 	}
 }
 
-// unknown counts the paths of more that p does not know to exist.
+// unknown counts the paths of more that p does not know to exist, or to
+// change.
 func unknown(p, more *profile.Profile) int {
 	n := 0
 	for _, a := range more.Accesses {
 		i, ok := slices.BinarySearchFunc(p.Accesses, a.Path, func(a profile.Access, path string) int { return strings.Compare(a.Path, path) })
-		if !ok || !p.Accesses[i].Exists {
+		if !ok || !p.Accesses[i].Exists || isChange(&a) && !isChange(&p.Accesses[i]) {
 			n++
 		}
 	}

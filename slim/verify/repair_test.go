@@ -21,7 +21,7 @@ func lacking(t *testing.T, p string) *Report {
 
 func TestRepair(t *testing.T) {
 	image := profile.Image{Digest: "sha256:1", Platform: "linux/amd64"}
-	p, err := Repair(lacking(t, "/etc/alias/conf").Missing, image)
+	p, err := Repair(lacking(t, "/etc/alias/conf"), image)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,16 +29,16 @@ func TestRepair(t *testing.T) {
 	if a.Path != "/etc/alias/conf" || a.Resolved != "/etc/app/conf" || !a.Exists || !a.Has(profile.Open) || p.Image != image || p.Sessions[0].Engine != "verify" {
 		t.Errorf("%+v", p)
 	}
-	again, _ := Repair(lacking(t, "/etc/alias/conf").Missing, image)
+	again, _ := Repair(lacking(t, "/etc/alias/conf"), image)
 	u, err := profile.Union(p, again, &profile.Profile{Image: image, Accesses: []profile.Access{notFound("/etc/alias/conf", profile.Open)}})
 	if err != nil || len(u.Sessions) != 1 || len(u.Accesses) != 1 || !u.Accesses[0].Exists {
 		t.Errorf("%v: the union is %+v", err, u)
 	}
 	hidden := []Missing{{HiddenBy: "/run", access: found("/run/x", profile.Open)}}
-	if p, err := Repair(hidden, image); p != nil || err != nil {
+	if p, err := Repair(&Report{Missing: hidden}, image); p != nil || err != nil {
 		t.Errorf("hidden by a tmpfs: %+v, %v", p, err)
 	}
-	if p, err := Repair(nil, image); p != nil || err != nil {
+	if p, err := Repair(&Report{}, image); p != nil || err != nil {
 		t.Errorf("nothing missing: %+v, %v", p, err)
 	}
 }

@@ -41,6 +41,11 @@ type Report struct {
 	Missing   []Missing  `json:"missing"`
 	// NotVerified says plainly what this verification does not show.
 	NotVerified []string `json:"notVerified"`
+
+	// unforeseen are changes that the source made and the conditions do not
+	// allow for, because the profile does not have them: what [RepairLoop]
+	// adds beside what is missing.
+	unforeseen []profile.Access
 }
 
 // Image names an image.

@@ -179,7 +179,9 @@ func (v *verifier) workload(ctx context.Context, w *workload) error {
 		return err
 	}
 	if source != nil && !res.OK() {
-		v.collectSource(source)
+		if err := v.collectSource(source); err != nil {
+			return err
+		}
 	}
 	v.report.Workloads = append(v.report.Workloads, res)
 	return nil
@@ -279,12 +281,13 @@ func (v *verifier) collect(spec engine.Spec, o *outcome) {
 
 // collectSource adds what the source went on to ask for where the slim image
 // did not come to, or could not know of: what a listed directory holds.
-func (v *verifier) collectSource(o *outcome) {
+func (v *verifier) collectSource(o *outcome) error {
 	recorded, err := profile.Union(o.recorded...)
 	if err != nil || o.noRecord != nil {
-		return // the slim image's own recording says what can be said
+		return nil // the slim image's own recording says what can be said
 	}
 	v.add(FindUnseen(v.Slim.Tree, v.Source.Tree, v.Profile, recorded))
+	return v.collectUnforeseen(recorded)
 }
 
 func (v *verifier) add(missing []Missing) {

@@ -200,6 +200,46 @@ func TestRunHearsTheSource(t *testing.T) {
 	}
 }
 
+// The source, asked more than was recorded, writes where nobody had seen it
+// write: that is said, and a repair provides for it.
+func TestRunHearsTheSourceWrite(t *testing.T) {
+	for got, want := range map[string]string{"no": "/etc/app tmpfs", "yes": ""} {
+		source := says("yes", 0)
+		source.recorded = one(accesses(found("/etc/app/cache.17", profile.Create, profile.Write)))
+		_, o := options(t, answer("yes", 0), source, says(got, 0), says(got, 0))
+		o.Source, o.RunSource = subject(t, missingSource), true
+		r, err := Run(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		said := ""
+		for _, u := range r.Conditions.Unmet {
+			said += u.Path + " " + u.Next[strings.LastIndex(u.Next, "--")+2:]
+		}
+		if said != want {
+			t.Fatalf("answer %s: unmet %q, want %q", got, said, want)
+		}
+		more, err := Repair(r, profile.Image{})
+		if err != nil || (more != nil) != (want != "") {
+			t.Fatalf("answer %s: repaired with %+v, %v", got, more, err)
+		}
+		if more == nil {
+			continue
+		}
+		if n := unknown(o.Profile, more); n != 1 {
+			t.Errorf("%d paths added", n)
+		}
+		all, err := profile.Union(o.Profile, more)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := Derive(o.Slim.Tree, all, Overrides{})
+		if err != nil || len(c.Writable) != 1 || c.Writable[0].Path+" "+c.Writable[0].How != want {
+			t.Errorf("%+v, %v", c, err)
+		}
+	}
+}
+
 // A batch job has to end as it did when it was recorded, and is given the time.
 func TestRunJob(t *testing.T) {
 	for name, c := range map[string]struct {

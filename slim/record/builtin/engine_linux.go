@@ -78,7 +78,7 @@ func (e *Engine) fill(ctx context.Context, s engine.Spec, id identity, run *scra
 			return nil, err
 		}
 	}
-	name, err := writeEtc(run.path, s.Network == engine.Host)
+	name, err := writeEtc(run.path, s)
 	if err != nil {
 		return nil, err
 	}
@@ -191,7 +191,7 @@ func (e *Engine) Check(ctx context.Context) error {
 			return err
 		}
 	}
-	name, err := writeEtc(run.path, false)
+	name, err := writeEtc(run.path, engine.Spec{Network: engine.Loopback})
 	if err != nil {
 		return err
 	}

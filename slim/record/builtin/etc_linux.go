@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
+
+	"github.com/pare-image/pare/slim/record/engine"
 )
 
 // etcFiles are those in /etc that a runtime writes, bound over the image's.
@@ -13,25 +16,13 @@ var etcFiles = []string{"resolv.conf", "hosts", "hostname"}
 // compared.
 const hostname = "pare"
 
-// writeEtc writes them into a container's directory. A container on the host's
-// network gets the host's; any other has nobody to ask.
-func writeEtc(dir string, hostNet bool) (name string, err error) {
-	name = hostname
-	content := map[string][]byte{
-		"resolv.conf": []byte("# there is no network but the loopback\n"),
-		"hosts":       []byte("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n127.0.0.1\t" + hostname + "\n"),
+// writeEtc writes them into a container's directory and returns the
+// container's host name.
+func writeEtc(dir string, s engine.Spec) (name string, err error) {
+	content, name, err := etcOf(s)
+	if err != nil {
+		return "", err
 	}
-	if hostNet {
-		if name, err = os.Hostname(); err != nil {
-			return "", fmt.Errorf("reading the host name: %w", err)
-		}
-		for file := range content {
-			if content[file], err = readBounded("/etc/" + file); err != nil && !os.IsNotExist(err) {
-				return "", fmt.Errorf("reading the host's %s: %w", file, err)
-			}
-		}
-	}
-	content["hostname"] = []byte(name + "\n")
 	if err := os.Mkdir(filepath.Join(dir, "etc"), 0o755); err != nil {
 		return "", err
 	}
@@ -45,4 +36,33 @@ func writeEtc(dir string, hostNet bool) (name string, err error) {
 		}
 	}
 	return name, nil
+}
+
+// etcOf is what the files say. A container on the host's network has what the
+// host has; any other has nobody to ask but whom s names.
+func etcOf(s engine.Spec) (content map[string][]byte, name string, err error) {
+	name = hostname
+	content = map[string][]byte{
+		"resolv.conf": []byte("# there is no network but the loopback\n"),
+		"hosts":       []byte("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n127.0.0.1\t" + hostname + "\n"),
+	}
+	if s.Network == engine.Host {
+		if name, err = os.Hostname(); err != nil {
+			return nil, "", fmt.Errorf("reading the host name: %w", err)
+		}
+		for file := range content {
+			if content[file], err = readBounded("/etc/" + file); err != nil && !os.IsNotExist(err) {
+				return nil, "", fmt.Errorf("reading the host's %s: %w", file, err)
+			}
+		}
+	}
+	content["hostname"] = []byte(name + "\n")
+	if len(s.DNS) > 0 {
+		content["resolv.conf"] = []byte("nameserver " + strings.Join(s.DNS, "\nnameserver ") + "\n")
+	}
+	for _, h := range s.Hosts {
+		host, address, _ := strings.Cut(h, ":") // an IPv6 address has more
+		content["hosts"] = fmt.Appendf(content["hosts"], "%s\t%s\n", address, host)
+	}
+	return content, name, nil
 }

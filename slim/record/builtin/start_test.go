@@ -98,6 +98,20 @@ func TestSurroundings(t *testing.T) {
 	}
 }
 
+func TestNamesAsTold(t *testing.T) {
+	b := newBed(t, "")
+	s := b.spec("cat=/etc/hosts", "cat=/run/deep/resolv.conf")
+	s.DNS, s.Hosts = []string{"127.0.0.1", "::1"}, []string{"db.example:192.0.2.7", "six.example:2001:db8::7"}
+	got := output(t, b.start(t, s))
+	for _, want := range []string{
+		"127.0.0.1\tlocalhost\n", "192.0.2.7\tdb.example\n2001:db8::7\tsix.example\n", "\nnameserver 127.0.0.1\nnameserver ::1\n",
+	} {
+		if !strings.Contains("\n"+got, want) {
+			t.Errorf("%q is not in\n%s", want, got)
+		}
+	}
+}
+
 func TestHardened(t *testing.T) {
 	b := newBed(t, "-- layer --\ndir run 0755 0:0\ndir cache 0700 5:5\ndir link\nsymlink link/out -> ../../../../data\n")
 	s := b.spec("status=CapEff,CapBnd,NoNewPrivs,Seccomp", "write=/x", "write=/run/x", "write=/cache/x", "ls=/data", "write=/data/x",

@@ -2,10 +2,12 @@ package e2e
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net"
 	"strings"
 	"sync"
+	"syscall"
 )
 
 // dnsZone is what the tests' name server knows: names that end so have the
@@ -18,7 +20,8 @@ var (
 )
 
 // serveDNS starts the tests' name server on an address of the host, for
-// containers run with --dns; the second call finds it running.
+// containers run with --dns; the second call finds it running, perhaps in the
+// test that has started this one as a command of pare record.
 func serveDNS(addr string) error {
 	dnsMu.Lock()
 	defer dnsMu.Unlock()
@@ -26,6 +29,9 @@ func serveDNS(addr string) error {
 		return nil
 	}
 	conn, err := net.ListenPacket("udp", net.JoinHostPort(addr, "53"))
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("starting the name server for containers: %w", err)
 	}

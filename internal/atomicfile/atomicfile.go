@@ -27,8 +27,19 @@ func create(path string) (*os.File, error) {
 	}
 }
 
+// special says that path is there, and no file or directory that another
+// could take the place of: /dev/null, a terminal, a pipe with a name.
+func special(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && !info.Mode().IsRegular() && !info.IsDir()
+}
+
 // Try finds out whether a file can be made at path, as the only sure way is.
+// Of a device or pipe, opening it for writing will tell.
 func Try(path string) error {
+	if special(path) {
+		return nil
+	}
 	f, err := create(path)
 	if err != nil {
 		return err
@@ -37,11 +48,15 @@ func Try(path string) error {
 }
 
 // Replace makes path hold what fill writes, on disk, whole or not at all. A
-// symlink at path is followed.
+// symlink at path is followed. What fill writes to a device or a pipe goes
+// there as it comes: another file in its place would be the end of it.
 func Replace(path string, fill func(*os.File) error) error {
 	path, err := Resolve(path)
 	if err != nil {
 		return err
+	}
+	if special(path) {
+		return pour(path, fill)
 	}
 	f, err := create(path)
 	if err != nil {
@@ -63,6 +78,14 @@ func Replace(path string, fill func(*os.File) error) error {
 	}
 	SyncDir(filepath.Dir(path))
 	return nil
+}
+
+func pour(path string, fill func(*os.File) error) error {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(fill(f), f.Close())
 }
 
 // Resolve follows symlinks, so that a file is replaced and not the link to

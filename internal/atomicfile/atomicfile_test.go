@@ -2,10 +2,13 @@ package atomicfile
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 func write(text string, err error) func(*os.File) error {
@@ -46,6 +49,33 @@ func TestReplace(t *testing.T) {
 	}
 	if to, err := os.Readlink(link); err != nil || to != "file" {
 		t.Errorf("the link is %q, %v", to, err)
+	}
+}
+
+// A pipe stands for what must not be replaced: a test that fails must not
+// cost the machine its /dev/null.
+func TestReplaceSpecial(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := unix.Mkfifo(pipe, 0o600); err != nil {
+		t.Skipf("no pipes with names here: %v", err)
+	}
+	got := make(chan string, 1)
+	go func() {
+		b, err := os.ReadFile(pipe)
+		got <- string(b) + fmt.Sprint(err)
+	}()
+	if err := Try(pipe); err != nil {
+		t.Error(err)
+	}
+	if err := Replace(pipe, write("through", nil)); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Lstat(pipe)
+	if err != nil || info.Mode().Type() != os.ModeNamedPipe {
+		t.Fatalf("in its place is %v, %v", info.Mode(), err)
+	}
+	if text := <-got; text != "through<nil>" {
+		t.Errorf("came out: %s", text)
 	}
 }
 

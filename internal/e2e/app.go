@@ -54,6 +54,8 @@ type app struct {
 	// single are arguments of pare record, one question or "--" and another
 	// command line: the recording that is too short.
 	single []string
+	// command is the image's own, where single has another.
+	command []string
 
 	slimArgs []string // further arguments of pare slim
 	// mutate are paths of the slim image, as the container resolves them;

@@ -25,7 +25,9 @@ func init() {
 		context: "testdata/images/redis",
 		core:    true,
 		ports:   []int{redisPort, redisTLSPort},
-		single:  []string{"--tcp", "6379 send \"PING\r\n\""},
+		// A server that has started has touched all that its checks need.
+		single:  []string{"--", "redis-server", "--version"},
+		command: []string{"redis-server", "/usr/local/etc/redis/redis.conf"},
 		ready: func(ctx context.Context, c *container) error {
 			return redisAsk(ctx, c, redisStep{"PING", "PONG"})
 		},

@@ -71,8 +71,12 @@ func (r *recording) questions() ([]string, error) {
 	return []string{"--run", run}, err
 }
 
-// whole is the command line of a batch image.
+// whole is the command line of a batch image, or of one whose single question
+// was another command.
 func (r *recording) whole() []string {
+	if r.app.command != nil {
+		return append([]string{"--"}, r.app.command...)
+	}
 	if r.app.ready != nil || len(r.app.args) == 0 {
 		return nil
 	}

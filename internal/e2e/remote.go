@@ -33,6 +33,13 @@ func checkRemote(ctx context.Context, name string) error {
 	if c.remote.pare == "" || c.remote.host == "" {
 		return errors.New("PARE_BIN or PARE_HOST is not set; this is for pare record --run")
 	}
+	// What it is asked until it is ready is part of what it is asked.
+	if a.ready != nil {
+		err := poll(ctx, 30*time.Second, name+" to be ready", func(ctx context.Context) error { return a.ready(ctx, c) })
+		if err != nil {
+			return err
+		}
+	}
 	return c.check(ctx)
 }
 

@@ -212,11 +212,11 @@ func TestRunHearsTheSourceWrite(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		said := ""
+		var unmet []string
 		for _, u := range r.Conditions.Unmet {
-			said += u.Path + " " + u.Next[strings.LastIndex(u.Next, "--")+2:]
+			unmet = append(unmet, u.Path+" "+u.Next[strings.LastIndex(u.Next, "--")+2:])
 		}
-		if said != want {
+		if said := strings.Join(unmet, ", "); said != want {
 			t.Fatalf("answer %s: unmet %q, want %q", got, said, want)
 		}
 		more, err := Repair(r, profile.Image{})

@@ -15,6 +15,18 @@ import (
 	"github.com/pare-image/pare/slim/record/sensor"
 )
 
+// ownOutput gives the pipes of standard input and output to the user, so that
+// /dev/stdout can be opened, as runtimes do. A device is the host's: /dev/null
+// would have that user as its owner from then on.
+func (p program) ownOutput() {
+	for fd := range 3 {
+		var st unix.Stat_t
+		if unix.Fstat(fd, &st) == nil && st.Mode&unix.S_IFMT != unix.S_IFCHR {
+			unix.Fchown(fd, p.User.UID, p.User.GID)
+		}
+	}
+}
+
 // become makes this process the program: limits, user, privilege, exec. It
 // returns only with an error. The calling goroutine is locked to its thread,
 // and all is done to that thread: exec ends the others.
@@ -30,10 +42,7 @@ func (p program) become(recorder int, abandoned func() bool) error {
 	unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{})
 	unix.KeyctlJoinSessionKeyring("") // the host's keys are not the container's
 	heedSignals()
-	for fd := range 3 {
-		// So that /dev/stdout can be opened by the user, as under runtimes.
-		unix.Fchown(fd, p.User.UID, p.User.GID)
-	}
+	p.ownOutput()
 	if err := p.harden(); err != nil {
 		return err
 	}

@@ -18,6 +18,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/pare-image/pare/slim/record/engine"
 )
 
@@ -95,6 +97,28 @@ func TestSurroundings(t *testing.T) {
 		if i := strings.Index(got, "open "+device+": open "+device+": "); i < 0 {
 			t.Errorf("%s could be opened:\n%s", device, got)
 		}
+	}
+}
+
+// A container's standard input is the host's /dev/null, which stays root's.
+func TestDevicesAreTheHosts(t *testing.T) {
+	owner := func() (uid, gid uint32) {
+		var st unix.Stat_t
+		if err := unix.Stat(os.DevNull, &st); err != nil {
+			t.Fatal(err)
+		}
+		return st.Uid, st.Gid
+	}
+	uid, gid := owner()
+	b := newBed(t, "")
+	s := b.spec("open=/dev/stdout", "say=done")
+	s.User = engine.Credential{UID: 7, GID: 8}
+	if got := output(t, b.start(t, s)); !strings.Contains(got, "done") {
+		t.Errorf("printed %s", got)
+	}
+	if nuid, ngid := owner(); nuid != uid || ngid != gid {
+		os.Chown(os.DevNull, int(uid), int(gid))
+		t.Errorf("%s is now of %d:%d", os.DevNull, nuid, ngid)
 	}
 }
 

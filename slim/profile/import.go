@@ -15,17 +15,24 @@ import (
 
 // ImportReport counts what an import used and what it could not.
 type ImportReport struct {
+	// Unit is what is counted: "line", "event" or "path".
+	Unit    string         `json:"unit"`
 	Lines   int            `json:"lines"`
 	Used    int            `json:"used"`
-	Skipped map[string]int `json:"skipped"` // reason -> lines
+	Skipped map[string]int `json:"skipped"` // reason -> how many
 	Lossy   []string       `json:"lossy"`   // what the recording cannot show, for people
 }
 
-func (r *ImportReport) skip(reason string) {
+func (r *ImportReport) skip(reason string) { r.skipMany(reason, 1) }
+
+func (r *ImportReport) skipMany(reason string, n int) {
+	if n == 0 {
+		return
+	}
 	if r.Skipped == nil {
 		r.Skipped = map[string]int{}
 	}
-	r.Skipped[reason]++
+	r.Skipped[reason] += n
 }
 
 // ErrNothing says that an input held no access at all.
@@ -41,7 +48,7 @@ func ImportPaths(r io.Reader, img Image) (*Profile, *ImportReport, error) {
 	if bytes.IndexByte(head, 0) >= 0 {
 		sep = 0
 	}
-	report := &ImportReport{Lossy: []string{"a path list says nothing of users, ports or writes"}}
+	report := &ImportReport{Unit: "line", Lossy: []string{"a path list says nothing of users, ports or writes"}}
 	c := newCollector()
 	for {
 		line, err := readLine(br, sep)
@@ -120,18 +127,21 @@ type collector struct {
 	ports  map[int]bool
 	users  map[User]bool
 	home   map[string]bool
+	room   *int // paths left; several collectors may share it
 }
 
 func newCollector() *collector {
-	return &collector{map[string]*Access{}, map[int]bool{}, map[User]bool{}, map[string]bool{}}
+	room := maxAccesses
+	return &collector{map[string]*Access{}, map[int]bool{}, map[User]bool{}, map[string]bool{}, &room}
 }
 
 func (c *collector) add(a Access) error {
 	have, ok := c.byPath[a.Path]
 	if !ok {
-		if len(c.byPath) == maxAccesses {
+		if *c.room == 0 {
 			return fmt.Errorf("importing: more than %d paths", maxAccesses)
 		}
+		*c.room--
 		c.byPath[a.Path] = &a
 		return nil
 	}

@@ -33,7 +33,7 @@ type StraceOptions struct {
 func ImportStrace(r io.Reader, o StraceOptions) (*Profile, *ImportReport, error) {
 	in := newLines(r)
 	t := &tracer{
-		options: o, collector: newCollector(), report: &ImportReport{}, last: -1,
+		options: o, collector: newCollector(), report: &ImportReport{Unit: "line"}, last: -1,
 		processes: map[int]*process{}, waiting: map[int][]event{},
 	}
 	t.start = newProcess(o.Cwd)

@@ -26,6 +26,13 @@ const docsImage = `
 -- app.strace --
 1 1.000001 execve("/app/run", ["run"], 0x1 /* 1 var */) = 0
 1 1.000002 openat(AT_FDCWD, "/usr/lib/x86_64-linux-gnu/libssl.so.3", O_RDONLY) = 3
+-- creport.json --
+{"monitors":{"fan":{"process_files":{"1":{"/app/run":{"first_eid":1,"execs":1}}}}}}
+-- opens.json --
+{"runtime":{"containerName":"app"},"proc":{"pid":1,"mntns_id":1},"fname":"/app/run"}
+{"runtime":{"containerName":"db"},"proc":{"pid":2,"mntns_id":2},"fname":"/db"}
+-- fatrace.txt --
+run(1): O   /var/lib/docker/overlay2/0123/merged/app/run
 -- paths.txt --
 /app/run
 /usr/lib/x86_64-linux-gnu/libssl.so.3

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"fmt"
 	"maps"
@@ -13,37 +12,46 @@ import (
 	"github.com/pare-image/pare/slim/profile"
 )
 
-const (
-	formatAuto   = "auto"
-	formatStrace = "strace"
-	formatPaths  = "paths"
-	formatJSON   = "json"
-)
+const formatAuto = "auto"
 
 type profileImportCommand struct {
-	files  []string
-	output string
-	format string
-	image  string
-	root   string
-	cwd    string
-	source sourceFlags
+	files     []string
+	output    string
+	format    string
+	image     string
+	root      string
+	cwd       string
+	container string
+	source    sourceFlags
+}
+
+// importFormats are the values of --format.
+func importFormats() []string {
+	known := []string{formatAuto}
+	for _, f := range profile.Formats {
+		known = append(known, string(f))
+	}
+	return known
 }
 
 func newProfileImportCommand(a *app) *cobra.Command {
 	c := profileImportCommand{format: formatAuto}
 	cmd := &cobra.Command{
 		Use:   "import [--image IMAGE] [-o FILE] TRACE...",
-		Short: "make a profile of strace's output, or of a list of paths",
+		Short: "make a profile of what other tools recorded",
 		Long: `import reads recordings (- is stdin) and writes the profile of all of them: the
-output of strace -f, as docs/profile.md makes it, or one absolute path a line
-(or NUL-separated). --image says of which image they are, so that slim can
-refuse another; without it the profile fits any.
+output of strace -f, one absolute path a line (or NUL-separated), SlimToolkit's
+creport.json, the record of ctr-remote, events of Inspektor Gadget (trace_open,
+trace_exec) or Tracee in JSON, the output of fatrace, or a recorded
+AppArmorProfile in JSON. docs/profile.md says how to make each. The format is
+found by itself where it is certain. --image says of which image they are, so
+that slim can refuse another; without it the profile fits any.
 
 What could not be used is counted on stderr, and what such a recording cannot
 show is said.`,
 		Example: `  pare profile import --image app:1.4 -o profile.json app.strace
   pare profile import --format paths -o profile.json paths.txt
+  pare profile import --image app:1.4 --container app -o profile.json opens.json
   zcat app.strace.gz | pare profile import --image app:1.4 -o profile.json -`,
 		Args: some("TRACE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -52,9 +60,10 @@ show is said.`,
 		},
 	}
 	bindOutput(cmd, &c.output)
-	bindEnum(cmd, cmd.Flags(), &c.format, "format", "of the recordings", []string{formatAuto, formatStrace, formatPaths})
+	bindEnum(cmd, cmd.Flags(), &c.format, "format", "of the recordings", importFormats())
 	cmd.Flags().StringVar(&c.image, "image", "", "`IMAGE` that was recorded")
-	cmd.Flags().StringVar(&c.root, "root", "", "the container's root as strace saw it, when it ran outside and printed host `DIR`s")
+	cmd.Flags().StringVar(&c.container, "container", "", "`NAME` or ID of the container to take, of a recording that holds several")
+	cmd.Flags().StringVar(&c.root, "root", "", "the container's root as strace or fatrace saw it, when it ran outside and printed host `DIR`s")
 	cmd.Flags().StringVar(&c.cwd, "cwd", "", "`DIR` in which the first program started (default: as the trace shows, else /)")
 	c.source.bind(cmd)
 	return cmd
@@ -113,29 +122,22 @@ func importFile(name string, c profileImportCommand, img profile.Image) (*profil
 		return nil, nil, err
 	}
 	defer f.Close()
-	r := bufio.NewReaderSize(f, 64<<10)
-	format := c.format
-	if format == formatAuto {
-		format = formatOf(r)
+	r := bufio.NewReaderSize(f, profile.SniffLen)
+	format := profile.Format(c.format)
+	if c.format == formatAuto {
+		head, _ := r.Peek(profile.SniffLen)
+		if format, err = profile.Detect(head); err != nil {
+			return nil, nil, fmt.Errorf("finding the format: %w", err)
+		}
 	}
-	if format == formatPaths {
-		return profile.ImportPaths(r, img)
+	if c.container != "" && !format.Streams() {
+		return nil, nil, usagef("--container is for streams of events; a recording of %s is of one container", format)
 	}
-	return profile.ImportStrace(r, profile.StraceOptions{Image: img, Root: c.root, Cwd: c.cwd})
-}
-
-// formatOf tells a list of paths by its first line; strace begins none with
-// a slash.
-func formatOf(r *bufio.Reader) string {
-	head, _ := r.Peek(4 << 10)
-	if bytes.HasPrefix(bytes.TrimLeft(head, "\n"), []byte("/")) {
-		return formatPaths
-	}
-	return formatStrace
+	return profile.Import(format, r, profile.ImportOptions{Image: img, Container: c.container, Root: c.root, Cwd: c.cwd})
 }
 
 func (a *app) tellImport(name string, p *profile.Profile, r *profile.ImportReport) {
-	a.term.note("%s: %s, %d used, %s", printable(name), count(r.Lines, "line"), r.Used, count(len(p.Accesses), "path"))
+	a.term.note("%s: %s, %d used, %s", printable(name), count(r.Lines, r.Unit), r.Used, count(len(p.Accesses), "path"))
 	for _, reason := range slices.Sorted(maps.Keys(r.Skipped)) {
 		a.term.note("  not used: %d: %s", r.Skipped[reason], reason)
 	}

@@ -125,7 +125,7 @@ func (e *fatraceEvent) access(root string) (Access, string, error) {
 	// The kernel's mark on a name that is no more: it was there when opened.
 	name = strings.TrimSuffix(name, " (deleted)")
 	if m := overlayRoot.FindStringSubmatch(name); m != nil && root == "" {
-		return Access{}, "", fmt.Errorf("%s is a path of the host; give the container's root with --root (here %s), or run fatrace in the container's mount namespace", strconv.Quote(name), strconv.Quote(m[1]))
+		return Access{}, "", fmt.Errorf("%s is a path of the host; give the container's root with --root (here %s), or record with pare record", strconv.Quote(name), strconv.Quote(m[1]))
 	}
 	p, reason := place("", name)
 	if reason != "" {

@@ -63,7 +63,7 @@ show is said.`,
 	bindEnum(cmd, cmd.Flags(), &c.format, "format", "of the recordings", importFormats())
 	cmd.Flags().StringVar(&c.image, "image", "", "`IMAGE` that was recorded")
 	cmd.Flags().StringVar(&c.container, "container", "", "`NAME` or ID of the container to take, of a recording that holds several")
-	cmd.Flags().StringVar(&c.root, "root", "", "the container's root as strace or fatrace saw it, when it ran outside and printed host `DIR`s")
+	cmd.Flags().StringVar(&c.root, "root", "", "the container's root as strace saw it from outside, a `DIR` of the host; for fatrace the directories of all layers, DIR:DIR:...")
 	cmd.Flags().StringVar(&c.cwd, "cwd", "", "`DIR` in which the first program started (default: as the trace shows, else /)")
 	c.source.bind(cmd)
 	return cmd

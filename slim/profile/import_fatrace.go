@@ -13,8 +13,10 @@ import (
 )
 
 // fatraceLine is a line of fatrace's text output (format_fatrace_event_text
-// and format_fatrace_event_json in event.c of martinpitt/fatrace, 2026): time with -t or -tt, name and number of the process, user
-// with -u, types of access, and the path. fatrace pads the types to three.
+// and format_fatrace_event_json in event.c of martinpitt/fatrace, 2026; that
+// of 0.17.0 is in testdata): time with -t or -tt, name and number of the
+// process, user with -u, types of access, and the path. fatrace pads the types
+// to three.
 var fatraceLine = regexp.MustCompile(`^(?:(\d\d:\d\d:\d\d\.\d+|\d+\.\d+) )?(.*?)\((\d+)\)(?: \[\d+:\d+\])?: ([RCWO+D<>]*) +(.*)$`)
 
 // fatraceEvent is one access, from a line or from --json.
@@ -29,18 +31,19 @@ type fatraceEvent struct {
 }
 
 // importFatrace reads what fatrace wrote, as text or with --json. fatrace
-// watches mounts, not containers: its paths are the container's when it runs
-// in the container's mount namespace, and below o.Root otherwise.
+// cannot watch an overlay (fanotify needs file handles of the file system):
+// of a container it sees what the overlay opens below, in the directories of
+// the image's layers and of the container's own. Those are o.Root, separated
+// by colons as overlay's mount options and `inspect` have them.
 func importFatrace(r io.Reader, o ImportOptions) (*Profile, *ImportReport, error) {
 	in := newLines(r)
 	br := bufio.NewReaderSize(in, 64<<10)
-	c, report := newCollector(), &ImportReport{Unit: "line", Lossy: []string{
-		"fatrace shows files that were opened, read and written: no stat, no readlink, nothing that was not found, nothing on tmpfs or other virtual file systems",
-		"users (its numbers are the host's), ports, HOME",
-		"which of several containers a process is in: watch one mount (fatrace -c)",
-		"names with a newline, and where a path ends before \" exe=\": record with --json",
-	}}
-	s, t := Session{Engine: string(FormatFatrace)}, fatraceClock{}
+	f := fatraceImport{
+		roots:     strings.Split(o.Root, ":"),
+		collector: newCollector(),
+		report:    &ImportReport{Unit: "line", Lossy: fatraceLossy},
+		session:   Session{Engine: string(FormatFatrace)},
+	}
 	for {
 		line, err := readLine(br, '\n')
 		if errors.Is(err, io.EOF) {
@@ -49,31 +52,56 @@ func importFatrace(r io.Reader, o ImportOptions) (*Profile, *ImportReport, error
 		if len(line) == 0 && err == nil {
 			continue
 		}
-		report.Lines++
-		a, stamp, reason, err := fatraceAccess(line, err, o.Root)
-		if err != nil {
-			return nil, nil, fmt.Errorf("reading fatrace line %d: %w", report.Lines, err)
+		f.report.Lines++
+		if err := f.line(line, err); err != nil {
+			return nil, nil, fmt.Errorf("reading fatrace line %d: %w", f.report.Lines, err)
 		}
-		if reason != "" {
-			report.skip(reason)
-			if reason != skipForeign && lossy(reason) {
-				s.Lost++
-			}
-			continue
-		}
-		a.FirstMS = t.offset(stamp, report.Used)
-		if err := c.add(a); err != nil {
-			return nil, nil, err
-		}
-		report.Used++
 	}
-	s.ID = in.id()
-	p, err := c.profile(o.Image, s)
-	return p, report, err
+	f.session.ID = in.id()
+	if f.report.Used == 0 && o.Root != "" {
+		return nil, nil, fmt.Errorf("importing fatrace: %w: none of %d lines is of a file below %s; give the directories of all of the container's layers with --root", ErrNothing, f.report.Lines, printable(o.Root))
+	}
+	p, err := f.collector.profile(o.Image, f.session)
+	return p, f.report, err
+}
+
+var fatraceLossy = []string{
+	"fatrace shows files that were opened, read and written: no stat, no readlink, nothing that was not found, nothing on tmpfs or other virtual file systems",
+	"which link was followed, and by which of its names a file with several hard links was opened",
+	"what was executed, unless fatrace ran with --exe",
+	"users (its numbers are the host's), ports, HOME",
+	"which process is the container's: other containers' with the same layers, and the host's, are taken too",
+	"names with a newline, and where a path ends before \" exe=\": record with --json",
+}
+
+type fatraceImport struct {
+	roots     []string
+	collector *collector
+	report    *ImportReport
+	session   Session
+	clock     fatraceClock
+}
+
+// line reads a line; err is what finding it gave.
+func (f *fatraceImport) line(line []byte, err error) error {
+	a, stamp, reason, err := fatraceAccess(line, err, f.roots)
+	if err != nil {
+		return err
+	}
+	if reason != "" {
+		f.report.skip(reason)
+		if reason != skipForeign && lossy(reason) {
+			f.session.Lost++
+		}
+		return nil
+	}
+	a.FirstMS = f.clock.offset(stamp, f.report.Used)
+	f.report.Used++
+	return f.collector.add(a)
 }
 
 // fatraceAccess reads a line; err is what finding it gave.
-func fatraceAccess(line []byte, err error, root string) (a Access, stamp scalar, reason string, _ error) {
+func fatraceAccess(line []byte, err error, roots []string) (a Access, stamp scalar, reason string, _ error) {
 	if errors.Is(err, errLongLine) {
 		return a, "", skipLong, nil
 	}
@@ -84,7 +112,7 @@ func fatraceAccess(line []byte, err error, root string) (a Access, stamp scalar,
 	if !ok {
 		return a, "", skipForeign, nil
 	}
-	a, reason, err = e.access(root)
+	a, reason, err = e.access(roots)
 	return a, e.Timestamp, reason, err
 }
 
@@ -117,34 +145,51 @@ var fatraceDevice = regexp.MustCompile(`^device \d+:\d+ inode \d+$`)
 var overlayRoot = regexp.MustCompile(`^(/var/lib/docker/overlay2/[^/]+/(?:merged|diff)|.*/containers/storage/overlay/[^/]+/(?:merged|diff)|/run/containerd/io\.containerd\.runtime\.v2\.task/[^/]+/[^/]+/rootfs|.*/io\.containerd\.snapshotter\.v1\.[^/]+/snapshots/[^/]+/fs)(?:/|$)`)
 
 // access is what the event shows; or the reason why there is none.
-func (e *fatraceEvent) access(root string) (Access, string, error) {
+func (e *fatraceEvent) access(roots []string) (Access, string, error) {
 	name := e.Path + bytesOf(e.PathRaw)
 	if name == "" || name == "(deleted)" || fatraceDevice.MatchString(name) {
 		return Access{}, "the path was gone when fatrace looked", nil
 	}
 	// The kernel's mark on a name that is no more: it was there when opened.
 	name = strings.TrimSuffix(name, " (deleted)")
-	if m := overlayRoot.FindStringSubmatch(name); m != nil && root == "" {
-		return Access{}, "", fmt.Errorf("%s is a path of the host; give the container's root with --root (here %s), or record with pare record", strconv.Quote(name), strconv.Quote(m[1]))
+	layer := overlayRoot.FindStringSubmatch(name)
+	if layer != nil && roots[0] == "" {
+		return Access{}, "", fmt.Errorf("%s is a path of the host; name the directories of all layers of the container with --root DIR:DIR (one is %s); docker inspect and podman inspect have them as GraphDriver.Data.LowerDir and UpperDir", strconv.Quote(name), strconv.Quote(layer[1]))
 	}
 	p, reason := place("", name)
 	if reason != "" {
 		return Access{}, reason, nil
 	}
-	p, ok := inRoot(root, p)
+	p, ok := inAnyRoot(roots, p)
+	if !ok && layer != nil {
+		return Access{}, skipLayer, nil
+	}
 	if !ok {
 		return Access{}, skipOutside, nil
 	}
 	a := Access{Path: p, Exists: true, Kinds: fatraceKinds(*e.Types)}
+	// The link /proc/PID/exe is the container's own path, whatever fatrace sees
+	// of its files, or the path of a process on the host.
 	if exe, reason := place("", e.Exe+bytesOf(e.ExeRaw)); reason == "" {
-		if exe, ok = inRoot(root, exe); ok {
-			a.By = []string{printable(exe)}
-			if exe == p { // what a process runs was executed
-				a.Kinds = append(a.Kinds, Exec)
-			}
+		if inside, ok := inAnyRoot(roots, exe); ok {
+			exe = inside
+		}
+		a.By = []string{printable(exe)}
+		if exe == p { // what a process runs was executed
+			a.Kinds = append(a.Kinds, Exec)
 		}
 	}
 	return a, "", nil
+}
+
+// inAnyRoot is a path below the first of the directories that holds it.
+func inAnyRoot(roots []string, p string) (string, bool) {
+	for _, root := range roots {
+		if inside, ok := inRoot(root, p); ok {
+			return inside, true
+		}
+	}
+	return "", false
 }
 
 // fatraceKinds: of a directory, + D < > say that a name in it was made,

@@ -36,7 +36,8 @@ type ImportOptions struct {
 	// 12 digits or more of it, or NAMESPACE/POD/NAME.
 	Container string
 	// Root is the container's root as the recorder saw it, when it ran
-	// outside (strace, fatrace).
+	// outside (strace, fatrace); for fatrace the directories of all layers,
+	// with colons between them.
 	Root string
 	// Cwd is the first program's working directory (strace).
 	Cwd string

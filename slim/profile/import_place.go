@@ -13,6 +13,8 @@ const (
 	skipCut      = "a path that the recorder may have cut off"
 	skipNoFile   = "a pipe, a socket or memory, no file"
 	skipNoPath   = "an event without a path"
+	skipKind     = "an event of a kind that is not read for paths"
+	skipLayer    = "of another container, or of a layer that --root does not name"
 	skipOutside  = "outside of the container's root"
 )
 
@@ -52,7 +54,7 @@ func anonymous(name string) bool {
 // lossy says whether an access is missing when it was not used for a reason.
 func lossy(reason string) bool {
 	switch reason {
-	case skipNoFile, skipNoPath, skipOutside:
+	case skipNoFile, skipNoPath, skipKind, skipLayer, skipOutside:
 		return false
 	}
 	return true

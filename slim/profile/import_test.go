@@ -164,8 +164,32 @@ garbage
 		})
 	}
 	_, _, err := Import(FormatFatrace, strings.NewReader("a(1): O   /var/lib/docker/overlay2/x/merged/etc/a\n"), ImportOptions{})
-	if err == nil || !strings.Contains(err.Error(), `--root (here "/var/lib/docker/overlay2/x/merged")`) {
+	if err == nil || !strings.Contains(err.Error(), `--root DIR:DIR (one is "/var/lib/docker/overlay2/x/merged")`) {
 		t.Errorf("paths of the host: %v", err)
+	}
+}
+
+// The sample is real: see testdata/README.md.
+func TestImportFatraceOverlay(t *testing.T) {
+	b, err := os.ReadFile("testdata/fatrace-overlay.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const dir = "/tmp/imp/storage/overlay/"
+	p, got := importText(t, FormatFatrace, string(b), ImportOptions{Root: dir + "b/diff:" + dir + "a/diff:" + dir + "c/diff"})
+	same(t, got, imported{[]string{
+		"/ write", // /tmpf made and removed
+		"/app open", "/app/hard open", "/app/with space open", "/bin/busybox open", "/etc write",
+		"/etc/base open,write", "/etc/passwd open", "/tmpf open,write",
+	}, map[string]int{skipOutside: 10}, 0})
+	// /app/start ran; its other name is all that fatrace shows.
+	same(t, order(p)[:2], []string{"/app/hard", "/bin/busybox"})
+
+	_, got = importText(t, FormatFatrace, strings.ReplaceAll(string(b), dir, "/var/lib/containers/storage/overlay/"),
+		ImportOptions{Root: "/var/lib/containers/storage/overlay/b/diff"})
+	same(t, got.skipped[skipLayer] > 10, true)
+	if _, _, err = Import(FormatFatrace, strings.NewReader(string(b)), ImportOptions{Root: "/elsewhere"}); !errors.Is(err, ErrNothing) || !strings.Contains(err.Error(), "below /elsewhere") {
+		t.Errorf("another root: %v", err)
 	}
 }
 

@@ -122,11 +122,14 @@ func (e *traceeEvent) record() (recorded, error) {
 		return r, nil
 	}
 	shape, ok := traceeShapes[name]
-	if !ok {
-		r.skip = skipNoPath
-		return r, nil
+	switch {
+	case name == "sched_process_exec":
+		r.accesses, r.dir = execAccesses(args)
+	case ok:
+		r.accesses = shape.accesses(args, e.ReturnValue)
+	default:
+		r.skip = skipKind
 	}
-	r.accesses = shape.accesses(name, args, e.ReturnValue)
 	if exe := string(e.executable()); exe != "" && path.IsAbs(exe) {
 		for i := range r.accesses {
 			r.accesses[i].By = []string{printable(exe)}

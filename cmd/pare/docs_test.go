@@ -31,8 +31,8 @@ const docsImage = `
 -- opens.json --
 {"runtime":{"containerName":"app"},"proc":{"pid":1,"mntns_id":1},"fname":"/app/run"}
 {"runtime":{"containerName":"db"},"proc":{"pid":2,"mntns_id":2},"fname":"/db"}
--- fatrace.txt --
-run(1): O   /var/lib/docker/overlay2/0123/merged/app/run
+-- trace.txt --
+run(1): O   /var/lib/docker/overlay2/4567/diff/app/run
 -- paths.txt --
 /app/run
 /usr/lib/x86_64-linux-gnu/libssl.so.3

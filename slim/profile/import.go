@@ -127,21 +127,34 @@ type collector struct {
 	ports  map[int]bool
 	users  map[User]bool
 	home   map[string]bool
-	room   *int // paths left; several collectors may share it
+	room   *room // several collectors may share it
 }
 
 func newCollector() *collector {
-	room := maxAccesses
-	return &collector{map[string]*Access{}, map[int]bool{}, map[User]bool{}, map[string]bool{}, &room}
+	return &collector{map[string]*Access{}, map[int]bool{}, map[User]bool{}, map[string]bool{}, newRoom()}
+}
+
+// room is what is left for paths: more fit in no profile.
+type room struct{ paths, bytes int }
+
+func newRoom() *room { return &room{maxAccesses, maxDocument} }
+
+func (r *room) take(bytes int) error {
+	if r.paths--; r.paths < 0 {
+		return fmt.Errorf("importing: more than %d paths", maxAccesses)
+	}
+	if r.bytes -= bytes; r.bytes < 0 {
+		return fmt.Errorf("importing: paths of more than %d bytes together", maxDocument)
+	}
+	return nil
 }
 
 func (c *collector) add(a Access) error {
 	have, ok := c.byPath[a.Path]
 	if !ok {
-		if *c.room == 0 {
-			return fmt.Errorf("importing: more than %d paths", maxAccesses)
+		if err := c.room.take(len(a.Path) + len(a.Resolved)); err != nil {
+			return err
 		}
-		*c.room--
 		c.byPath[a.Path] = &a
 		return nil
 	}

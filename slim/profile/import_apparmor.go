@@ -55,17 +55,7 @@ func importAppArmor(r io.Reader, o ImportOptions) (*Profile, *ImportReport, erro
 		"files whose names hold numbers of processes, users or containers: they are patterns",
 		"anything that was not found, stat, order, which program asked, users, ports, HOME",
 	}}
-	abstract := &a.Spec.Abstract
-	for _, l := range []struct {
-		paths []string
-		kinds []Kind
-	}{
-		{abstract.Executable.Executables, []Kind{Exec}},
-		{abstract.Executable.Libraries, []Kind{Open}},
-		{abstract.Filesystem.ReadOnly, []Kind{Open}},
-		{abstract.Filesystem.WriteOnly, []Kind{Write}},
-		{abstract.Filesystem.ReadWrite, []Kind{Open, Write}},
-	} {
+	for _, l := range a.lists() {
 		for _, text := range l.paths {
 			if err := s.allowed(c, report, text, l.kinds); err != nil {
 				return nil, nil, err
@@ -74,6 +64,23 @@ func importAppArmor(r io.Reader, o ImportOptions) (*Profile, *ImportReport, erro
 	}
 	p, err := c.profile(o.Image, s)
 	return p, report, err
+}
+
+// appArmorList are paths that may be used in one way.
+type appArmorList struct {
+	paths []string
+	kinds []Kind
+}
+
+func (a *appArmorProfile) lists() []appArmorList {
+	executable, files := &a.Spec.Abstract.Executable, &a.Spec.Abstract.Filesystem
+	return []appArmorList{
+		{executable.Executables, []Kind{Exec}},
+		{executable.Libraries, []Kind{Open}},
+		{files.ReadOnly, []Kind{Open}},
+		{files.WriteOnly, []Kind{Write}},
+		{files.ReadWrite, []Kind{Open, Write}},
+	}
 }
 
 // allowed adds a path of the profile.

@@ -15,6 +15,10 @@ var ErrContainers = errors.New("which container")
 // maxContainers bounds how many containers one stream may name.
 const maxContainers = 1000
 
+// maxOrigin bounds the name of a container, of its pod with the namespace, and
+// its ID, in bytes; Kubernetes' are 253 at most.
+const maxOrigin = 1000
+
 // origin says in which container an event happened, as far as the recorder
 // knew. Events early in a container's life may lack its name, or even its ID.
 type origin struct {
@@ -55,7 +59,7 @@ func (o origin) named(want string) bool {
 type containers struct {
 	parts  map[string]*part
 	mounts map[string]*part // of known containers, by mount namespace
-	room   int              // paths left, for all together
+	room   *room            // for all together
 }
 
 // part is what happened in one container.
@@ -71,12 +75,15 @@ type part struct {
 }
 
 func newContainers() *containers {
-	return &containers{map[string]*part{}, map[string]*part{}, maxAccesses}
+	return &containers{map[string]*part{}, map[string]*part{}, newRoom()}
 }
 
 // of is the part of an event's container. What is learned of a container
 // later (its name) holds for its earlier events too.
 func (c *containers) of(o origin) (*part, error) {
+	for _, s := range []*string{&o.id, &o.name, &o.pod, &o.mount} {
+		*s = (*s)[:min(len(*s), maxOrigin)]
+	}
 	key := o.id
 	switch {
 	case o.id != "":
@@ -91,7 +98,7 @@ func (c *containers) of(o origin) (*part, error) {
 			return nil, fmt.Errorf("%w: the recording holds more than %d; filter it where it is made", ErrContainers, maxContainers)
 		}
 		p = &part{origin: o, collector: newCollector(), skipped: map[string]int{}}
-		p.collector.room = &c.room
+		p.collector.room = c.room
 		c.parts[key] = p
 	}
 	if o.name != "" {

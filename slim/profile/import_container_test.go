@@ -141,3 +141,26 @@ func FuzzImport(f *testing.F) {
 		}
 	})
 }
+
+// Names are cut and paths are counted in bytes, so that no stream fills memory.
+func TestImportBounds(t *testing.T) {
+	all := newContainers()
+	p, err := all.of(origin{id: strings.Repeat("x", 1<<20), name: strings.Repeat("y", 1<<20)})
+	if err != nil || len(p.id) != maxOrigin || len(p.name) != maxOrigin {
+		t.Errorf("id of %d bytes, name of %d: %v", len(p.id), len(p.name), err)
+	}
+	for name, c := range map[string]struct {
+		left room
+		fail bool
+	}{
+		"fits":  {room{1, 4}, false},
+		"bytes": {room{1, 3}, true},
+		"paths": {room{0, 4}, true},
+	} {
+		sum := newCollector()
+		sum.room = &c.left
+		if err := sum.add(Access{Path: "/a", Resolved: "/b"}); (err != nil) != c.fail {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -23,48 +23,66 @@ type ctrRemoteEntry struct {
 // importCtrRemote reads such a file. It names the image's manifest.
 func importCtrRemote(r io.Reader, o ImportOptions) (*Profile, *ImportReport, error) {
 	in := newLines(r)
-	objs, c := newObjects(in), newCollector()
-	report := &ImportReport{Unit: "line", Lossy: []string{
-		"files whose content was opened are all that ctr-remote records: no stat, no links on the way, nothing that was not found",
-		"writes, programs, users, ports, HOME",
-		"what came after its time was up (--period, 10 s unless told)",
-	}}
-	s, manifest := Session{Engine: string(FormatCtrRemote)}, ""
+	objs := newObjects(in)
+	c := ctrRemoteImport{
+		collector: newCollector(),
+		report:    &ImportReport{Unit: "line", Lossy: ctrRemoteLossy},
+		session:   Session{Engine: string(FormatCtrRemote)},
+	}
 	for {
 		raw, err := objs.next()
 		if errors.Is(err, io.EOF) {
 			break
 		}
-		report.Lines++
-		e, reason, err := parseCtrRemote(raw, err)
-		if err != nil {
-			return nil, nil, fmt.Errorf("reading record line %d: %w", report.Lines, err)
+		c.report.Lines++
+		if err := c.line(raw, err); err != nil {
+			return nil, nil, fmt.Errorf("reading record line %d: %w", c.report.Lines, err)
 		}
-		if reason != "" {
-			report.skip(reason)
-			if lossy(reason) {
-				s.Lost++
-			}
-			continue
-		}
-		if manifest == "" {
-			manifest = e.ManifestDigest
-		}
-		if e.ManifestDigest != "" && e.ManifestDigest != manifest {
-			return nil, nil, fmt.Errorf("reading record line %d: %w: manifests %s and %s", report.Lines, ErrDifferentImage, printable(manifest), printable(e.ManifestDigest))
-		}
-		if err := c.add(Access{Path: e.Path, Exists: true, Kinds: []Kind{Open}, FirstMS: int64(report.Used)}); err != nil {
-			return nil, nil, err
-		}
-		report.Used++
 	}
-	img, err := ctrRemoteImage(o.Image, manifest)
+	img, err := ctrRemoteImage(o.Image, c.manifest)
 	if err != nil {
 		return nil, nil, err
 	}
-	s.ID = in.id()
-	p, err := c.profile(img, s)
-	return p, report, err
+	c.session.ID = in.id()
+	p, err := c.collector.profile(img, c.session)
+	return p, c.report, err
+}
+
+var ctrRemoteLossy = []string{
+	"files whose content was opened are all that ctr-remote records: no stat, no links on the way, nothing that was not found",
+	"writes, programs, users, ports, HOME",
+	"what came after its time was up (--period, 10 s unless told)",
+}
+
+type ctrRemoteImport struct {
+	collector *collector
+	report    *ImportReport
+	session   Session
+	manifest  string // of the image, "" not named yet
+}
+
+// line reads a line; err is what finding it gave.
+func (c *ctrRemoteImport) line(raw []byte, err error) error {
+	e, reason, err := parseCtrRemote(raw, err)
+	if err != nil {
+		return err
+	}
+	if reason != "" {
+		c.report.skip(reason)
+		if lossy(reason) {
+			c.session.Lost++
+		}
+		return nil
+	}
+	if c.manifest == "" {
+		c.manifest = e.ManifestDigest
+	}
+	if e.ManifestDigest != "" && e.ManifestDigest != c.manifest {
+		return fmt.Errorf("%w: manifests %s and %s", ErrDifferentImage, printable(c.manifest), printable(e.ManifestDigest))
+	}
+	first := int64(c.report.Used)
+	c.report.Used++
+	return c.collector.add(Access{Path: e.Path, Exists: true, Kinds: []Kind{Open}, FirstMS: first})
 }
 
 // parseCtrRemote reads a line, its path made a profile's; or gives the reason

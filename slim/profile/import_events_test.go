@@ -13,7 +13,7 @@ func TestImportGadget(t *testing.T) { // from schema
 	}{
 		"current: names, errors and flags as text, full paths": {
 			`{` + proc + `"timestamp":"2026-01-01T00:00:00.000000000Z","fname":"/etc/a","fpath":"","error":"","error_raw":0,"flags":"O_RDONLY|O_CLOEXEC"}
-{` + proc + `"timestamp":"2026-01-01T00:00:00.001000000Z","fname":"/etc/b","error":"ENOENT","error_raw":2,"flags":"O_RDONLY"}
+{` + proc + `"timestamp":"2026-01-01T00:00:00.001000000Z","fname":"/etc/b","error":"No such file or directory","error_raw":2,"flags":"O_RDONLY"}
 {` + proc + `"timestamp":"2026-01-01T00:00:00.002000000Z","fname":"conf/c","fpath":"/srv/conf/c","error":"","flags":"O_WRONLY|O_CREAT"}
 {` + proc + `"fname":"rel","error":""}
 {` + proc + `"fname":"/etc/secret","error":"EACCES"}

@@ -125,7 +125,7 @@ func (e *gadgetEvent) record(exes map[string]string) (recorded, error) {
 		e.open(&r, exes[process])
 	case len(e.Args) > 0 || e.ExePath != "" || e.File != "":
 		e.exec(&r)
-		if exe := string(e.ExePath); exe != "" && pid != "" && len(exes) < maxFDs {
+		if exe := string(e.ExePath); checkPath(exe) == nil && pid != "" && len(exes) < maxFDs {
 			exes[process] = exe
 		}
 	}
@@ -157,9 +157,10 @@ func (e *gadgetEvent) where() origin {
 func (k *gadgetK8s) name() scalar { return firstOf(k.K8sContainer, k.Container) }
 func (k *gadgetK8s) pod() scalar  { return firstOf(k.PodName, k.Pod) }
 
-// errno is "" or "0" when the call succeeded.
+// errno is "" when the call succeeded; the number before the name, whose
+// spelling is the recorder's.
 func (e *gadgetEvent) errno() string {
-	for _, s := range []scalar{e.Error, e.ErrorRaw, e.Err} {
+	for _, s := range []scalar{e.ErrorRaw, e.Error, e.Err} {
 		if s != "" && s != "0" {
 			return string(s)
 		}

@@ -117,7 +117,12 @@ func readDocument(r io.Reader, max int64, v any) error {
 	if !utf8.Valid(b) {
 		return errors.New("not UTF-8")
 	}
-	return json.Unmarshal(b, v)
+	err = json.Unmarshal(b, v)
+	var wrong *json.UnmarshalTypeError // its text shows our types
+	if errors.As(err, &wrong) {
+		return fmt.Errorf("byte %d: %s is of another type (%s)", wrong.Offset, wrong.Field, wrong.Value)
+	}
+	return err
 }
 
 // maxDepth bounds how deep the values are that walks pass over.

@@ -208,6 +208,7 @@ func TestImportAppArmor(t *testing.T) { // from schema
 	for in, message := range map[string]string{
 		`{"kind":"List","items":[` + one + `,` + one + `]}`:        "a list of 2",
 		`{"kind":"AppArmorProfile","spec":{"policy":"profile x"}}`: "AppArmor's own language",
+		`{"kind":"AppArmorProfile","spec":[]}`:                     "byte 34: spec is of another type (array)",
 		`{"kind":"SeccompProfile"}`:                                "it is a SeccompProfile",
 		"kind: AppArmorProfile":                                    "-o json",
 	} {

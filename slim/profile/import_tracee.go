@@ -3,7 +3,6 @@ package profile
 import (
 	"encoding/json"
 	"errors"
-	"path"
 )
 
 // traceeEvent is an event of Tracee in one of its two schemas:
@@ -130,7 +129,7 @@ func (e *traceeEvent) record() (recorded, error) {
 	default:
 		r.skip = skipKind
 	}
-	if exe := string(e.executable()); exe != "" && path.IsAbs(exe) {
+	if exe := string(e.executable()); checkPath(exe) == nil {
 		for i := range r.accesses {
 			r.accesses[i].By = []string{printable(exe)}
 		}

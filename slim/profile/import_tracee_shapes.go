@@ -8,7 +8,8 @@ import (
 
 // traceeShape says where an event has its path: args is the path that was
 // asked for, file the one that the kernel found. The names are those of the
-// fields in pkg/events/core.go of aquasecurity/tracee, commit 0011074.
+// fields in pkg/events/core.go of aquasecurity/tracee, commit 0011074; of execveat, in its
+// docs/docs/events/builtin/syscalls/execveat.md.
 type traceeShape struct {
 	args, file string
 	kinds      []Kind
@@ -46,7 +47,6 @@ var traceeShapes = map[string]traceeShape{
 	"lstat":             {"pathname", "", []Kind{Stat}},
 	"newfstatat":        {"pathname", "", []Kind{Stat}},
 	"statx":             {"pathname", "", []Kind{Stat}},
-	"statfs":            {"path", "", []Kind{Stat}},
 	"access":            {"pathname", "", []Kind{Stat}},
 	"faccessat":         {"pathname", "", []Kind{Stat}},
 	"faccessat2":        {"path", "", []Kind{Stat}},

@@ -44,7 +44,15 @@ func Detect(head []byte) (Format, error) {
 	if fatrace {
 		return FormatFatrace, nil
 	}
-	return FormatStrace, nil
+	if len(head) == 0 || bytes.HasPrefix(line, []byte("strace: ")) { // nothing, which strace's reader says; its own messages
+		return FormatStrace, nil
+	}
+	for line := range bytes.Lines(head) {
+		if _, ok := parseLine(string(bytes.TrimRight(line, "\r\n"))); ok {
+			return FormatStrace, nil
+		}
+	}
+	return "", fmt.Errorf("%w: text of no known form; name the recorder with --format", ErrFormat)
 }
 
 func isArray(head []byte) bool {

@@ -40,8 +40,10 @@ func TestDetect(t *testing.T) {
 		"apiVersion: x\nkind: AppArmorProfile\n":                      "-o json",
 		"---\nkind: x":                                                "-o json",
 		`{"fname":"/a","eventName":"x","args":[]}`:                    "tracee or inspektor-gadget",
-		`{"path":"/a"}`:  "no known form",
-		`["/a"]`:         "no known form",
+		`{"path":"/a"}`:         "no known form",
+		`["/a"]`:                "no known form",
+		"a log, no recording\n": "no known form",
+		"+ exit\n1 execve(\"/a\", [\"a\"], 0x1 /* 3 vars */) = 0\n": FormatStrace,
 		"openat\nread\n": "system calls holds no paths",
 		`{`:              "no known form",
 	} {

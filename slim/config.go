@@ -1,6 +1,7 @@
 package slim
 
 import (
+	"path"
 	"slices"
 	"strings"
 
@@ -45,4 +46,15 @@ func (v configView) searchPath() []string {
 // libraryPath is LD_LIBRARY_PATH, split.
 func (v configView) libraryPath() []string {
 	return strings.FieldsFunc(v.env["LD_LIBRARY_PATH"], func(r rune) bool { return r == ':' || r == ';' })
+}
+
+// paths are the absolute directories of a variable such as NODE_PATH.
+func (v configView) paths(name string) []string {
+	var out []string
+	for p := range strings.SplitSeq(v.env[name], ":") {
+		if path.IsAbs(p) {
+			out = append(out, path.Clean(p))
+		}
+	}
+	return out
 }

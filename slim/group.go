@@ -20,7 +20,7 @@ type group struct {
 }
 
 // groups in the order of their names.
-var groups = []group{groupCA, groupGconv, groupLocale, groupNSS, groupOpenSSL, groupTerminfo, groupTimeZones}
+var groups = []group{groupCA, groupGconv, groupLocale, groupNSS, groupOpenSSL, groupPython, groupTerminfo, groupTimeZones}
 
 // GroupNames are the names that Options.Groups takes, sorted.
 func GroupNames() []string {

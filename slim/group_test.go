@@ -58,6 +58,13 @@ file usr/lib/x86_64-linux-gnu/notgconv/x
 file usr/share/terminfo/x/xterm
 file lib2/terminfo/v/vt100
 file etc/terminfo/README
+file usr/lib/python3.11/os.py
+file usr/lib/python3.11/encodings/__init__.py
+file usr/lib/python3.11/encodings/idna.py
+file usr/lib/python3.11/encodings/__pycache__/idna.cpython-311.pyc
+file usr/lib/python3.11/lib-dynload/_ssl.cpython-311-x86_64-linux-gnu.so
+file usr/lib/python3.11/lib-dynload/_tkinter.cpython-311-x86_64-linux-gnu.so
+file usr/lib/python3.11/lib-dynload/_testcapi.cpython-311-x86_64-linux-gnu.so
 `
 
 func TestGroups(t *testing.T) {
@@ -77,6 +84,10 @@ func TestGroups(t *testing.T) {
 	tz := []string{"/etc/localtime", "/etc/timezone", "/usr/share/zoneinfo/Europe/Berlin", "/usr/share/zoneinfo/UTC"}
 	locale := []string{"/usr/lib/locale/C.utf8/LC_CTYPE", "/usr/lib/locale/de_DE/LC_TIME", "/etc/default/locale", "/usr/share/locale/locale.alias", "/etc/locale.alias"}
 	gconv := []string{"/usr/lib/x86_64-linux-gnu/gconv/gconv-modules.cache", "/usr/lib/x86_64-linux-gnu/gconv/UTF-16.so"}
+	python := []string{
+		"/usr/lib/python3.11/encodings/__init__.py", "/usr/lib/python3.11/encodings/idna.py", "/usr/lib/python3.11/encodings/__pycache__/idna.cpython-311.pyc",
+		"/usr/lib/python3.11/lib-dynload/_ssl.cpython-311-x86_64-linux-gnu.so",
+	}
 	terminfo := []string{"/usr/share/terminfo/x/xterm", "/etc/terminfo/README"}
 	for _, c := range []struct {
 		name    string // of the group that comes, "" for none
@@ -96,6 +107,9 @@ func TestGroups(t *testing.T) {
 		{"locale", "/usr/lib/locale/C.utf8/LC_CTYPE", locale},
 		{"gconv", "/lib/x86_64-linux-gnu/gconv/UTF-16.so", gconv},
 		{"terminfo", "/usr/share/terminfo/x/xterm", terminfo},
+		{"python", "/usr/lib/python3.11/encodings/idna.py", python},
+		{"python", "/usr/lib/python3.11/lib-dynload/_tkinter.cpython-311-x86_64-linux-gnu.so", python},
+		{"", "/usr/lib/python3.11/os.py", nil},
 		{"", "/usr/share/locale/de/LC_MESSAGES/x.mo", nil},
 		{"", "/usr/lib/x86_64-linux-gnu/notgconv/x", nil},
 		{"", "/etc/shadow", nil},

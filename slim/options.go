@@ -29,7 +29,7 @@ var (
 
 // Granularities.
 const (
-	GranularityAuto    = "auto"    // application directories whole, OS packages by file plus groups
+	GranularityAuto    = "auto"    // application directories and language packages whole, OS packages by file plus groups
 	GranularityFile    = "file"    // by file plus groups
 	GranularityPackage = "package" // OS packages whole, with what they depend on
 )
@@ -45,6 +45,7 @@ const (
 type Options struct {
 	Granularity string             `json:"granularity,omitempty"` // "" is auto
 	Layers      string             `json:"layers,omitempty"`      // "" is preserve
+	Reach       string             `json:"reach,omitempty"`       // "" is report
 	User        string             `json:"user,omitempty"`        // "UID:GID"; "" decides by profile
 	Keep        []string           `json:"keep,omitempty"`        // patterns, gitignore syntax
 	Drop        []string           `json:"drop,omitempty"`        // likewise; wins over keep
@@ -70,6 +71,9 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Layers == "" {
 		o.Layers = LayersPreserve
 	}
+	if o.Reach == "" {
+		o.Reach = ReachReport
+	}
 	if o.Compression == "" {
 		o.Compression = layers.Gzip
 	}
@@ -78,6 +82,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if !slices.Contains([]string{LayersPreserve, LayersSquash}, o.Layers) {
 		return o, fmt.Errorf("%w: layers %q; known are preserve, squash", ErrRules, o.Layers)
+	}
+	if !slices.Contains([]string{ReachReport, ReachKeep}, o.Reach) {
+		return o, fmt.Errorf("%w: reach %q; known are report, keep", ErrRules, o.Reach)
 	}
 	if known := []layers.Compression{layers.Gzip, layers.Zstd, layers.Uncompressed, layers.EStargz}; !slices.Contains(known, o.Compression) {
 		return o, fmt.Errorf("%w: compression %q; known are gzip, zstd, none, estargz", ErrRules, string(o.Compression))

@@ -87,7 +87,7 @@ func (pl *planner) wanted(e *layers.Entry) (want uint32, needed bool) {
 			return permRead, true
 		case "script":
 			return permExec, true
-		case "app-dir", "config", "keep", "package":
+		case "app-dir", "config", "keep", "package", "pip", "npm", "python", "node", "reach-python", "reach-node":
 			want |= permRead
 		}
 	}

@@ -32,7 +32,7 @@ type maker struct {
 }
 
 // names are few, so that layers meet.
-var names = []string{"a", "b", "lib", "etc", "usr", "app", "opt", "x.so", "var", "run", "n\xff\n", "ü", "libq.so.1"}
+var names = []string{"a", "b", "lib", "etc", "usr", "app", "opt", "x.so", "var", "run", "n\xff\n", "ü", "libq.so.1", "m.py", "__init__.py", "i.js"}
 
 func (m maker) pick(list []string) string { return list[m.IntN(len(list))] }
 
@@ -58,7 +58,11 @@ func (m maker) header(name string, flag byte) testimage.Entry {
 }
 
 func (m maker) body() []byte {
-	switch m.IntN(6) {
+	switch m.IntN(8) {
+	case 6:
+		return []byte("import a, lib.m, m\nfrom .app import m\nfrom .. import x, m\n")
+	case 7:
+		return []byte("require('./a'); import('../lib/i.js'); export * from '/app/i.js'")
 	case 0:
 		return []byte("#!/" + m.path() + "\n")
 	case 1:
@@ -181,7 +185,7 @@ func (m maker) options(tree *layers.Tree) Options {
 	o := Options{
 		Granularity: m.pick([]string{GranularityAuto, GranularityFile, GranularityPackage}), Layers: m.pick([]string{LayersPreserve, LayersSquash}),
 		Compression: []layers.Compression{layers.Gzip, layers.Zstd, layers.Uncompressed, layers.EStargz}[m.IntN(4)],
-		User:        m.pick([]string{"", "", "0:0", "5:7"}), Allow: findingNames,
+		User:        m.pick([]string{"", "", "0:0", "5:7"}), Reach: m.pick([]string{ReachReport, ReachKeep}), Allow: findingNames,
 	}
 	patterns := func() []string {
 		var out []string

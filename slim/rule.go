@@ -26,10 +26,11 @@ type rule struct {
 func rules() []rule {
 	all := []rule{
 		ruleKeep, ruleAccess, ruleConfig, ruleUser, ruleSkeleton, ruleRuntimeMount, ruleDistroID,
-		ruleELF, ruleCPUDispatch, ruleScript,
+		ruleELF, ruleCPUDispatch, ruleScript, rulePython, ruleNode,
 	}
 	for _, g := range groups {
 		all = append(all, g.rule())
 	}
-	return append(all, ruleAppDir, rulePackage, ruleLicence, ruleLdCache)
+	return append(all, ruleAppDir, rulePip, ruleNpm, rulePackage, ruleLicence,
+		reachRule(reachPython), reachRule(reachNode), ruleLdCache)
 }

@@ -258,6 +258,7 @@ func TestOptionsRefused(t *testing.T) {
 		want string
 	}{
 		{Options{Granularity: "fine"}, `granularity "fine"; known are auto, file, package`},
+		{Options{Reach: "all"}, `reach "all"; known are report, keep`},
 		{Options{Layers: "one"}, `layers "one"; known are preserve, squash`},
 		{Options{Allow: []string{"everything"}}, `unknown finding "everything"; known are`},
 		{Options{Keep: []string{"/a/../b"}}, `keep pattern: pattern "/a/../b"`},

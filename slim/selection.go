@@ -12,6 +12,7 @@ import (
 
 	"github.com/pare-image/pare/layers"
 	"github.com/pare-image/pare/layers/elfdeps"
+	"github.com/pare-image/pare/layers/langpkg"
 	"github.com/pare-image/pare/layers/pkgdb"
 	"github.com/pare-image/pare/slim/profile"
 )
@@ -43,6 +44,14 @@ type selection struct {
 	needs      map[need]bool              // whether it was found, by any loader
 	lookups    int
 
+	langs       *langpkg.Reader
+	python      *pythonEnv                     // see [selection.pythonEnv]
+	pythonSites map[string]bool                // of rulePython: seen to
+	pythonInfos map[*langpkg.Distribution]bool // likewise
+	pythonDirs  map[string]bool                // likewise
+	nodeDirs    map[string]bool                // of ruleNode: directories that were seen to
+	graphs      map[string]*graph              // of reachRule
+
 	steps int   // of symlinks that were followed
 	err   error // of a rule: ends the selection
 }
@@ -70,6 +79,7 @@ func newSelection(t *layers.Tree, p *profile.Profile, o Options) (*selection, er
 	s := &selection{
 		tree: t, config: viewConfig(t.Config()), profile: p, options: o, keep: newKeepSet(),
 		licensed: map[*pkgdb.Package]bool{}, cpu: newCPUVariants(),
+		langs: langpkg.NewReader(t), pythonSites: map[string]bool{}, pythonInfos: map[*langpkg.Distribution]bool{}, pythonDirs: map[string]bool{}, nodeDirs: map[string]bool{}, graphs: map[string]*graph{},
 		elfSeen: map[[sha256.Size]byte]bool{}, elfLoaders: map[string]int{}, needs: map[need]bool{},
 	}
 	s.keep.selection = s
@@ -213,6 +223,9 @@ func (s *selection) run(ctx context.Context, rs []rule) error {
 				r.settle(s)
 			}
 		}
+		if s.err != nil {
+			return s.err
+		}
 		if s.keep.Len() == before {
 			break
 		}
@@ -223,7 +236,7 @@ func (s *selection) run(ctx context.Context, rs []rule) error {
 		}
 	}
 	s.findUnsafe()
-	return nil
+	return s.err
 }
 
 func (s *selection) visitAll(ctx context.Context, rs []rule) error {

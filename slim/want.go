@@ -9,6 +9,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"github.com/pare-image/pare/layers"
+	"github.com/pare-image/pare/layers/langpkg"
 	"github.com/pare-image/pare/layers/pkgdb"
 	"github.com/pare-image/pare/slim/profile"
 )
@@ -45,8 +46,10 @@ type wanted struct {
 	options Options
 	config  configView
 	names   map[string]bool // base names; of libraries, what comes before ".so"
-	apps    map[string]bool // application directories
+	apps    map[string]bool // application directories, and packages of languages
 	groups  []group
+	python  bool // it ran Python, or Node
+	node    bool
 }
 
 // libraryDir matches where loaders of every distribution look unasked: lib,
@@ -61,9 +64,16 @@ func (w *wanted) note(p string) {
 	if p == "" {
 		return
 	}
+	w.python = w.python || siteOf(p) != "" || stdlibOf(p) != ""
+	w.node = w.node || isNodeModule(path.Base(p))
 	w.names[stem(p)] = true
-	if app := AppRoot(p, w.config.workingDir); app != "" && w.options.Granularity != GranularityFile {
-		w.apps[app] = true
+	if w.options.Granularity == GranularityFile {
+		return
+	}
+	for _, dir := range []string{AppRoot(p, w.config.workingDir), langpkg.NodeRoot(p), pythonTop(p)} {
+		if dir != "" {
+			w.apps[dir] = true
+		}
 	}
 }
 
@@ -102,11 +112,46 @@ func (w *wanted) want(p string, h *layers.Header) bool {
 		return h.Size <= smallProgram || w.names[strings.TrimRight(name, "0123456789.-")] || w.names[name[:max(0, strings.LastIndexByte(name, '.'))]]
 	case h.Size <= smallLibrary && isSharedObject(name) && libraryDir.MatchString(dir):
 		return true
+	case w.python && wantPython(p, h), w.node && wantNode(p, h):
+		return true
 	case name == "copyright" && strings.HasPrefix(p, "/usr/share/doc/"):
 		return true
 	}
-	if app := AppRoot(p, w.config.workingDir); app != "" && w.apps[app] {
+	if w.apps[AppRoot(p, w.config.workingDir)] || w.apps[langpkg.NodeRoot(p)] || w.apps[pythonTop(p)] {
 		return true
 	}
 	return slices.ContainsFunc(w.groups, func(g group) bool { return g.triggered(p) })
+}
+
+// smallSource bounds the source that is taken because kept code may import
+// it, and a package may come whole.
+const smallSource = 256 << 10
+
+// pythonTop is the directory of a site-packages that p is in, "" for none.
+func pythonTop(p string) string {
+	site := siteOf(p)
+	if site == "" || p == site {
+		return ""
+	}
+	first, _, below := strings.Cut(p[len(site)+1:], "/")
+	if !below {
+		return ""
+	}
+	return site + "/" + first
+}
+
+// wantPython takes what rules for Python read: source, and of installed
+// distributions and the standard library metadata and compiled code.
+func wantPython(p string, h *layers.Header) bool {
+	site := siteOf(p)
+	if site == "" && stdlibOf(p) == "" {
+		return h.Size <= smallSource && path.Ext(p) == ".py" || path.Base(p) == "pyvenv.cfg"
+	}
+	return h.Size <= smallSource && isPythonModule(path.Base(p)) || path.Ext(p) == ".pth" ||
+		langpkg.IsPythonInfo(p) && (h.Size <= smallSource || slices.Contains(langpkg.PythonFiles, path.Base(p)))
+}
+
+// wantNode takes what rules for Node read: package.json and source.
+func wantNode(p string, h *layers.Header) bool {
+	return h.Size <= smallSource && (isNodeModule(path.Base(p)) || path.Base(p) == "package.json")
 }

@@ -17,7 +17,10 @@ func TestKeptContentWasWanted(t *testing.T) {
 		{"an application", "\n-- layer --\nfile srv/shop/main.py\nfile srv/shop/lib/part.py\n-- config --\n" + `{"WorkingDir":"/srv/shop"}`, "/srv/shop/main.py", Options{}},
 		{"what the config names", "\n-- layer --\nfile t\nfile usr/bin/run.sh 0755 \"#!/bin/sh\\n\"\nfile bin/sh 0755\nfile usr/bin/curl 0755\nfile opt/x.conf\n-- config --\n" + `{"Entrypoint":["run.sh","/opt/x.conf"],"Healthcheck":{"Test":["CMD","curl"]}}`, "/t", Options{}},
 		{"a library that was never loaded", glibc + program("usr/bin/app", "libc.so.6", "libz.so.1") + library("usr/lib/x86_64-linux-gnu/libz.so.1"), "/usr/bin/app /lib64/ld-linux-x86-64.so.2 /lib/x86_64-linux-gnu/libc.so.6", Options{}},
-		{"groups", groupImage, "/etc/nsswitch.conf /lib/x86_64-linux-gnu/libnss_dns.so.2 /etc/ssl/certs/ca-certificates.crt /usr/lib/x86_64-linux-gnu/libcrypto.so.3 /etc/localtime /usr/lib/locale/C.utf8/LC_CTYPE /usr/lib/x86_64-linux-gnu/gconv/UTF-16.so /usr/share/terminfo/x/xterm", Options{}},
+		{"groups", groupImage, "/etc/nsswitch.conf /lib/x86_64-linux-gnu/libnss_dns.so.2 /etc/ssl/certs/ca-certificates.crt /usr/lib/x86_64-linux-gnu/libcrypto.so.3 /etc/localtime /usr/lib/locale/C.utf8/LC_CTYPE /usr/lib/x86_64-linux-gnu/gconv/UTF-16.so /usr/share/terminfo/x/xterm /usr/lib/python3.11/encodings/idna.py", Options{}},
+		{"distributions of Python", distributions, "/usr/lib/python3/dist-packages/flask/app.py /usr/lib/python3.11/os.py", Options{}},
+		{"what can be imported", pythonApp, reachTouched, Options{Granularity: GranularityFile, Reach: ReachKeep}},
+		{"packages of Node", nodeApp, "/usr/app/server.js /usr/app/node_modules/express/index.js /usr/app/node_modules/linked/i.js", Options{}},
 		{"package database and licences", debian, "/usr/bin/tool /lib/libc.so.6", Options{}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

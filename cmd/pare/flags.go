@@ -96,8 +96,10 @@ func (f *slimFlags) bind(cmd *cobra.Command) {
 	fl := cmd.Flags()
 	fl.StringArrayVarP(&f.profiles, "profile", "p", nil, "profile `FILE`; several are merged, or are for several platforms (default: those attached to the image)")
 	f.options.Granularity = slim.GranularityAuto
-	bindEnum(cmd, fl, &f.options.Granularity, "granularity", "application directories whole and OS packages by file (auto), all by file, or OS packages whole",
+	bindEnum(cmd, fl, &f.options.Granularity, "granularity", "applications and language packages whole and OS packages by file (auto), all by file, or OS packages whole",
 		[]string{slim.GranularityAuto, slim.GranularityFile, slim.GranularityPackage})
+	f.options.Reach = slim.ReachReport
+	bindEnum(cmd, fl, &f.options.Reach, "reach", "what kept Python or JavaScript can import and the workload did not: named as a risk, or kept", []string{slim.ReachReport, slim.ReachKeep})
 	f.options.Layers = slim.LayersPreserve
 	bindEnum(cmd, fl, &f.options.Layers, "layers", "an output layer for each source layer, or one", []string{slim.LayersPreserve, slim.LayersSquash})
 	fl.StringVar(&f.options.User, "user", "", "run as `UID:GID` (default: the image's, the one that the workload switched to, or 65532:65532)")

@@ -30,6 +30,7 @@ and risks. Text by default; --json, or -o FILE, is the whole plan, which why
 reads. Exit 3 when it has findings that forbid building.`,
 		Example: `  pare plan app:1.4 -p profile.json
   pare plan app:1.4 -p profile.json -o plan.json && pare why plan.json /bin/sh
+  pare plan app:1.4 -p profile.json --reach keep
   pare plan app:1.4 -p profile.json --json | jq '.dropped[] | select(.size > 1000000) | .path'`,
 		Args: exactly("IMAGE"),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -1,0 +1,96 @@
+package slim
+
+import (
+	"cmp"
+	"path"
+
+	"github.com/pare-image/pare/layers"
+	"github.com/pare-image/pare/layers/langpkg"
+)
+
+// ruleNpm is granularity auto for Node: a package in a node_modules of which
+// the workload used a file comes whole, with what it needs at run time as
+// Node would find it: dependencies, and those optional and peer ones that are
+// installed; links on the way (pnpm, workspaces) are kept as links. What it
+// needs to be developed never comes. A package.json that was read is no use
+// of the package: tools read them all.
+var ruleNpm = rule{name: "npm", seed: func(s *selection) {
+	if s.options.Granularity == GranularityFile {
+		return
+	}
+	q := npmQueue{done: map[string]bool{}}
+	for _, p := range s.usedCode() {
+		if root := langpkg.NodeRoot(p); root != "" && path.Base(p) != "package.json" {
+			q.add(root, Reason{Rule: "npm", From: p})
+		}
+	}
+	for len(q.items) > 0 && s.err == nil {
+		next := q.items[0]
+		q.items = q.items[1:]
+		s.addNpm(next, &q)
+	}
+}}
+
+type npmItem struct {
+	dir    string
+	reason Reason
+}
+
+type npmQueue struct {
+	items []npmItem
+	done  map[string]bool
+}
+
+func (q *npmQueue) add(dir string, r Reason) {
+	if !q.done[dir] {
+		q.done[dir] = true
+		q.items = append(q.items, npmItem{dir, r})
+	}
+}
+
+// addNpm keeps one package whole and queues what it needs. What lies in its
+// own node_modules are other packages.
+func (s *selection) addNpm(it npmItem, q *npmQueue) {
+	p, err := s.langs.Package(it.dir)
+	s.err = cmp.Or(s.err, err)
+	if p == nil || p.Name == "" || p.Version == "" || it.dir == "/" {
+		return
+	}
+	s.addTree(it.dir, it.reason, func(e *layers.Entry) bool {
+		return e.Type == layers.Directory && e.Name() == "node_modules"
+	})
+	s.addBins(p, it.reason)
+	for _, name := range p.Dependencies {
+		at := s.node().Find(name, p.Dir)
+		res, err := s.tree.Resolve(at)
+		if at == "" || err != nil {
+			continue // optional, or satisfied by another package
+		}
+		r := it.reason
+		r.Note = p.Name + " depends on " + name
+		s.add(at, r) // links on the way
+		q.add(res.Entry.Path, r)
+	}
+}
+
+// addBins keeps the links in node_modules/.bin, or PREFIX/bin of a package
+// that was installed globally, that lead to its programs.
+func (s *selection) addBins(p *langpkg.Package, r Reason) {
+	modules := path.Dir(p.Dir)
+	if path.Base(modules) != "node_modules" {
+		modules = path.Dir(modules) // of a scope
+	}
+	for _, name := range p.Bin {
+		for _, dir := range []string{path.Join(modules, ".bin"), path.Join(modules, "../../bin")} {
+			res, err := s.tree.Resolve(path.Join(dir, name))
+			if err == nil && below(res.Entry.Path, p.Dir) {
+				s.add(path.Join(dir, name), r)
+			}
+		}
+	}
+}
+
+// node resolves what code asks for.
+func (s *selection) node() *langpkg.Node {
+	return &langpkg.Node{Reader: s.langs, Paths: s.config.paths("NODE_PATH")}
+}

@@ -1,0 +1,113 @@
+package slim
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/pare-image/pare/layers/langpkg"
+)
+
+// rulePip is granularity auto for Python: a distribution of which the
+// workload used a file comes whole, with the installed distributions that it
+// declares to need. Who installed it (pip, or Debian's python3-* packages)
+// does not matter: what is loaded of a package depends on input. Metadata
+// that was read is no use of it, as importlib.metadata reads that of all.
+var rulePip = rule{name: "pip", seed: func(s *selection) {
+	if s.options.Granularity == GranularityFile {
+		return
+	}
+	env := s.pythonEnv()
+	q := pipQueue{done: map[string]bool{}, whole: map[*langpkg.Distribution]bool{}}
+	for _, p := range s.usedCode() {
+		if d := env.distributionOf(p); d != nil && !langpkg.IsPythonInfo(p) {
+			q.add(d, nil, Reason{Rule: "pip", From: p})
+		}
+	}
+	for len(q.items) > 0 && s.err == nil {
+		next := q.items[0]
+		q.items = q.items[1:]
+		s.addDistribution(next, &q)
+	}
+}}
+
+// pipItem is a distribution with the extras that are asked of it.
+type pipItem struct {
+	*langpkg.Distribution
+	extras []string
+	reason Reason
+}
+
+type pipQueue struct {
+	items []pipItem
+	done  map[string]bool
+	whole map[*langpkg.Distribution]bool // whose files were added
+}
+
+// maxPip bounds distributions times the sets of extras that are asked of them.
+const maxPip = 20_000
+
+func (q *pipQueue) add(d *langpkg.Distribution, extras []string, r Reason) {
+	key := d.Info + "\x00" + strings.Join(extras, ",")
+	if !q.done[key] && len(q.done) < maxPip {
+		q.done[key] = true
+		q.items = append(q.items, pipItem{d, extras, r})
+	}
+}
+
+// addDistribution keeps one whole and queues what it needs.
+func (s *selection) addDistribution(d pipItem, q *pipQueue) {
+	env := s.pythonEnv()
+	if !q.whole[d.Distribution] {
+		q.whole[d.Distribution] = true
+		s.addPaths(env.files[d.Distribution], d.reason)
+	}
+	for _, req := range d.Requires {
+		in := langpkg.Environment{PythonVersion: env.version(d.Site), Machine: s.machine(), Extras: d.extras}
+		if !req.Needed(in) {
+			continue
+		}
+		for _, need := range s.installed(req.Name, d.Site) {
+			r := d.reason
+			r.Note = d.Name + " requires " + need.Name
+			q.add(need, req.Extras, r)
+		}
+	}
+}
+
+// installed are the distributions of a name that code in site can import:
+// those of the same site, else, for no isolated venv, of others.
+func (s *selection) installed(name, site string) []*langpkg.Distribution {
+	all := s.pythonEnv().byName[name]
+	in := func(same bool) []*langpkg.Distribution {
+		return slices.DeleteFunc(slices.Clone(all), func(d *langpkg.Distribution) bool {
+			return (d.Site == site) != same || !same && s.isVenv(d.Site)
+		})
+	}
+	if here := in(true); len(here) > 0 || s.isVenv(site) && !s.seesSystem(site) {
+		return here
+	}
+	return in(false)
+}
+
+func venvConfig(site string) string {
+	return path.Join(path.Dir(path.Dir(path.Dir(site))), "pyvenv.cfg")
+}
+
+func (s *selection) isVenv(site string) bool { return s.has(venvConfig(site)) }
+
+// seesSystem says that a venv was made with --system-site-packages.
+func (s *selection) seesSystem(site string) bool {
+	for line := range strings.Lines(string(s.read(venvConfig(site)))) {
+		key, value, _ := strings.Cut(line, "=")
+		if strings.TrimSpace(key) == "include-system-site-packages" {
+			return strings.EqualFold(strings.TrimSpace(value), "true")
+		}
+	}
+	return false
+}
+
+// machine is the image's, as uname -m has it; "" for rare ones.
+func (s *selection) machine() string {
+	return map[string]string{"amd64": "x86_64", "arm64": "aarch64", "386": "i686", "ppc64le": "ppc64le", "s390x": "s390x"}[s.tree.Config().Architecture]
+}

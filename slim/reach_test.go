@@ -203,7 +203,8 @@ for m in sorted(x.__file__ for x in f.modules.values() if x.__file__):
 func TestReachAgainstModulefinder(t *testing.T) {
 	needProgram(t, "python3")
 	dir := t.TempDir()
-	image := "\n-- layer --\n"
+	var image strings.Builder
+	image.WriteString("\n-- layer --\n")
 	for _, name := range sortedKeys(finderTree) {
 		file := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
@@ -212,7 +213,7 @@ func TestReachAgainstModulefinder(t *testing.T) {
 		if err := os.WriteFile(file, []byte(finderTree[name]), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		image += "file usr/app/" + name + " " + strconv.Quote(finderTree[name]) + "\n"
+		image.WriteString("file usr/app/" + name + " " + strconv.Quote(finderTree[name]) + "\n")
 	}
 	if err := os.WriteFile(filepath.Join(dir, "space/__init__.py"), nil, 0o644); err != nil {
 		t.Fatal(err)
@@ -227,7 +228,7 @@ func TestReachAgainstModulefinder(t *testing.T) {
 			want = append(want, p)
 		}
 	}
-	plan := planned(t, open(t, image), opened("/usr/app/main.py"), Options{Granularity: GranularityFile, Reach: ReachKeep})
+	plan := planned(t, open(t, image.String()), opened("/usr/app/main.py"), Options{Granularity: GranularityFile, Reach: ReachKeep})
 	var got []string
 	for _, e := range plan.Entries {
 		if p, ok := strings.CutPrefix(e.Path, "/usr/app"); ok && strings.HasSuffix(p, ".py") {

@@ -22,7 +22,8 @@ type pythonEnv struct {
 	files   map[*langpkg.Distribution][]string // those in the tree, sorted
 	of      map[string]*langpkg.Distribution   // by file
 	byName  map[string][]*langpkg.Distribution
-	left    int // files of distributions that may still be listed
+	byOwner map[string][]*langpkg.Distribution // by the ID of the OS package
+	left    int                                // files of distributions that may still be listed
 }
 
 // Bounds that only a hostile image meets: distributions that claim each
@@ -63,7 +64,7 @@ func (s *selection) pythonEnv() *pythonEnv {
 	}
 	env := &pythonEnv{
 		files: map[*langpkg.Distribution][]string{}, of: map[string]*langpkg.Distribution{},
-		byName: map[string][]*langpkg.Distribution{}, left: maxClaims,
+		byName: map[string][]*langpkg.Distribution{}, byOwner: map[string][]*langpkg.Distribution{}, left: maxClaims,
 	}
 	s.python = env
 	sites, libs := map[string]bool{}, map[string]bool{}
@@ -87,6 +88,9 @@ func (s *selection) pythonEnv() *pythonEnv {
 	for _, d := range env.dists {
 		if len(env.byName[d.Name]) < maxNamesakes {
 			env.byName[d.Name] = append(env.byName[d.Name], d)
+		}
+		if owner := s.ownerOf(d.Info); owner != "" && len(env.byOwner[owner]) < maxNamesakes {
+			env.byOwner[owner] = append(env.byOwner[owner], d)
 		}
 		env.files[d] = s.distributionFiles(d)
 		for _, f := range env.files[d] {

@@ -55,12 +55,29 @@ func (q *pipQueue) add(d *langpkg.Distribution, extras []string, r Reason) {
 	}
 }
 
+// addOSDepends queues the distributions in the OS packages that the one of d
+// depends on: Debian's metadata may name no requirements at all.
+func (s *selection) addOSDepends(d pipItem, q *pipQueue) {
+	owner, ok := s.packages.Owner(s.infoFile(d.Distribution))
+	if !ok {
+		return
+	}
+	for _, dep := range s.packages.Depends(owner) {
+		for _, need := range s.pythonEnv().byOwner[dep.ID()] {
+			r := d.reason
+			r.Note = owner.ID() + " depends on " + dep.ID()
+			q.add(need, nil, r)
+		}
+	}
+}
+
 // addDistribution keeps one whole and queues what it needs.
 func (s *selection) addDistribution(d pipItem, q *pipQueue) {
 	env := s.pythonEnv()
 	if !q.whole[d.Distribution] {
 		q.whole[d.Distribution] = true
 		s.addPaths(env.files[d.Distribution], d.reason)
+		s.addOSDepends(d, q)
 	}
 	for _, req := range d.Requires {
 		in := langpkg.Environment{PythonVersion: env.version(d.Site), Machine: s.machine(), Extras: d.extras}

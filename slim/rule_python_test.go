@@ -160,7 +160,16 @@ Package: python3-jinja2
 Status: install ok installed
 Architecture: all
 Version: 3
+Depends: python3-markup
+
+Package: python3-markup
+Status: install ok installed
+Architecture: all
+Version: 1
 -- layer --
+file var/lib/dpkg/info/python3-markup.list "/usr/lib/python3/dist-packages/markup.py\n/usr/lib/python3/dist-packages/markup-1.egg-info\n"
+file usr/lib/python3/dist-packages/markup.py
+file usr/lib/python3/dist-packages/markup-1.egg-info "Name: markup\n"
 file var/lib/dpkg/status @status
 file var/lib/dpkg/info/python3-jinja2.list "/usr/lib/python3/dist-packages/jinja2/__init__.py\n/usr/lib/python3/dist-packages/jinja2/filters.py\n/usr/lib/python3/dist-packages/Jinja2-3.egg-info/PKG-INFO\n/usr/share/doc/python3-jinja2/README\n"
 file usr/share/doc/python3-jinja2/README
@@ -204,6 +213,9 @@ S/flask-2.dist-info/entry_points.txt pip F
 S/jinja2/__init__.py pip F
 S/jinja2/filters.py pip F
 S/Jinja2-3.egg-info/PKG-INFO pip F
+S/markup.py pip F
+S/markup-1.egg-info pip F
+/var/lib/dpkg/info/python3-markup.list package-database S/markup-1.egg-info
 S/click/core.py pip F
 S/click-8.dist-info/METADATA pip F
 S/colorama.py pip F

@@ -12,7 +12,7 @@ type Node struct {
 // import "x", import("x") and export … from "x" with a literal, in the order
 // of the file (tc39.es/ecma262, nodejs.org/api/modules.html).
 func ScanNode(src []byte) []Node {
-	s := nodeScanner{lexer: nodeLexer{src: src}}
+	s := nodeScanner{lexer: nodeLexer{src: string(src)}}
 	s.lexer.hashbang()
 	for len(s.out) < maxImports {
 		t, ok := s.lexer.token()

@@ -1,8 +1,8 @@
 package imports
 
 import (
-	"bytes"
 	"slices"
+	"strings"
 )
 
 // nodeLexer splits JavaScript into tokens. Whether "/" divides or begins a
@@ -10,21 +10,21 @@ import (
 // ")" of an if; a string that then begins in the wrong place ends with its
 // line.
 type nodeLexer struct {
-	src    []byte
+	src    string
 	pos    int
 	before token
 	braces []int // open "{" at each level of "${" in templates
 }
 
 func (l *nodeLexer) hashbang() {
-	if bytes.HasPrefix(l.src, []byte("#!")) {
+	if strings.HasPrefix(l.src, "#!") {
 		l.toEnd("\n")
 	}
 }
 
 // toEnd goes behind the next mark, or to the end.
 func (l *nodeLexer) toEnd(mark string) {
-	if i := bytes.Index(l.src[l.pos:], []byte(mark)); i >= 0 {
+	if i := strings.Index(l.src[l.pos:], mark); i >= 0 {
 		l.pos += i + len(mark)
 		return
 	}
@@ -39,10 +39,10 @@ func (l *nodeLexer) token() (token, bool) {
 		case c <= ' ':
 			l.pos++
 			continue
-		case bytes.HasPrefix(rest, []byte("//")):
+		case strings.HasPrefix(rest, "//"):
 			l.toEnd("\n")
 			continue
-		case bytes.HasPrefix(rest, []byte("/*")):
+		case strings.HasPrefix(rest, "/*"):
 			l.pos += 2
 			l.toEnd("*/")
 			continue
@@ -81,7 +81,7 @@ func (l *nodeLexer) one(c byte) token {
 			l.braces[n-1]--
 		}
 	}
-	return token{punct, string(c)}
+	return token{punct, l.src[l.pos-1 : l.pos]}
 }
 
 func (l *nodeLexer) word() token {
@@ -92,7 +92,7 @@ func (l *nodeLexer) word() token {
 	if c := l.src[start]; c >= '0' && c <= '9' {
 		return token{kind: opaque}
 	}
-	return token{name, string(l.src[start:min(l.pos, start+maxName)])}
+	return token{name, l.src[start:min(l.pos, start+maxName)]}
 }
 
 // beforeValue are the keywords that a value follows.
@@ -130,11 +130,11 @@ func (l *nodeLexer) quoted(quote byte) token {
 	return token{kind: opaque}
 }
 
-func literal(value []byte, plain bool) token {
+func literal(value string, plain bool) token {
 	if !plain || len(value) > maxName {
 		return token{kind: opaque}
 	}
-	return token{str, string(value)}
+	return token{str, value}
 }
 
 // template reads on in a template up to its end, or to a "${", behind which

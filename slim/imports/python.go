@@ -22,7 +22,7 @@ type Python struct {
 // "if TYPE_CHECKING:" are left out: they never run
 // (docs.python.org/3/reference/lexical_analysis.html, simple_stmts.html).
 func ScanPython(src []byte) []Python {
-	s := pythonScanner{lexer: pythonLexer{src: src}, skip: -1}
+	s := pythonScanner{lexer: pythonLexer{src: string(src)}, skip: -1}
 	for len(s.out) < maxImports && s.line() {
 	}
 	return s.out

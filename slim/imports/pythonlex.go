@@ -1,7 +1,6 @@
 package imports
 
 import (
-	"bytes"
 	"slices"
 	"strings"
 )
@@ -25,15 +24,17 @@ const maxLine = 20_000
 
 // pythonLexer splits Python into logical lines of tokens.
 type pythonLexer struct {
-	src []byte
-	pos int
+	src  string
+	pos  int
+	toks []token // of the last line
 }
 
 // line returns the tokens of the next logical line and its indentation; false
-// at the end of the file. Lines in brackets, and those that end in a
+// at the end of the file. They are good until the next call. Lines in brackets, and those that end in a
 // backslash, are joined.
 func (l *pythonLexer) line() (toks []token, indent int, more bool) {
-	indent = l.indent()
+	indent, toks = l.indent(), l.toks[:0]
+	defer func() { l.toks = toks }()
 	depth := 0
 	for l.pos < len(l.src) {
 		c := l.src[l.pos]
@@ -46,7 +47,7 @@ func (l *pythonLexer) line() (toks []token, indent int, more bool) {
 			continue
 		case c == '\\':
 			l.pos++
-			if bytes.HasPrefix(l.src[l.pos:], []byte("\r\n")) {
+			if strings.HasPrefix(l.src[l.pos:], "\r\n") {
 				l.pos++
 			}
 			l.pos++ // the newline
@@ -83,7 +84,7 @@ func bracket(t token) int {
 
 func (l *pythonLexer) indent() int {
 	start := l.pos
-	if start == 0 && bytes.HasPrefix(l.src, []byte("\ufeff")) {
+	if start == 0 && strings.HasPrefix(l.src, "\ufeff") {
 		l.pos, start = 3, 3
 	}
 	for l.pos < len(l.src) && (l.src[l.pos] == ' ' || l.src[l.pos] == '\t' || l.src[l.pos] == '\f') {
@@ -93,7 +94,7 @@ func (l *pythonLexer) indent() int {
 }
 
 func (l *pythonLexer) comment() {
-	if i := bytes.IndexByte(l.src[l.pos:], '\n'); i >= 0 {
+	if i := strings.IndexByte(l.src[l.pos:], '\n'); i >= 0 {
 		l.pos += i
 		return
 	}
@@ -109,14 +110,14 @@ func (l *pythonLexer) token(c byte) token {
 		for l.pos < len(l.src) && isNameByte(l.src[l.pos]) {
 			l.pos++
 		}
-		word := string(l.src[start:l.pos])
+		word := l.src[start:l.pos]
 		if l.pos < len(l.src) && (l.src[l.pos] == '"' || l.src[l.pos] == '\'') && isPrefix(word) {
 			return l.text(strings.ToLower(word))
 		}
 		return token{name, word}
 	}
 	l.pos++
-	return token{punct, string(c)}
+	return token{punct, l.src[l.pos-1 : l.pos]}
 }
 
 func isPrefix(word string) bool {
@@ -132,9 +133,9 @@ func isNameByte(c byte) bool {
 // the latest.
 func (l *pythonLexer) text(prefix string) token {
 	quote := l.src[l.pos : l.pos+1]
-	long := bytes.HasPrefix(l.src[l.pos:], bytes.Repeat(quote, 3))
+	long := l.pos+3 <= len(l.src) && l.src[l.pos+1] == quote[0] && l.src[l.pos+2] == quote[0]
 	if long {
-		quote = bytes.Repeat(quote, 3)
+		quote = l.src[l.pos : l.pos+3]
 	}
 	l.pos += len(quote)
 	start, plain := l.pos, !strings.ContainsAny(prefix, "bft")
@@ -145,13 +146,13 @@ func (l *pythonLexer) text(prefix string) token {
 			l.pos++
 		case c == '\n' && !long:
 			return token{kind: opaque}
-		case bytes.HasPrefix(l.src[l.pos:], quote):
+		case c == quote[0] && strings.HasPrefix(l.src[l.pos:], quote):
 			value := l.src[start:l.pos]
 			l.pos += len(quote)
 			if !plain || len(value) > maxName {
 				return token{kind: opaque}
 			}
-			return token{str, string(value)}
+			return token{str, value}
 		}
 		l.pos++
 	}

@@ -84,9 +84,11 @@ func sortFindings(fs []Finding, allow []string) []Finding {
 	return fs
 }
 
-func sortRisks(rs []Risk) []Risk {
+// sortRisks sorts by name; ranks, where a rule gave them, come before path
+// and text.
+func sortRisks(rs []Risk, ranks map[Risk]int) []Risk {
 	slices.SortStableFunc(rs, func(a, b Risk) int {
-		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Path, b.Path), cmp.Compare(a.Text, b.Text))
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(ranks[a], ranks[b]), cmp.Compare(a.Path, b.Path), cmp.Compare(a.Text, b.Text))
 	})
 	return slices.Compact(rs)
 }

@@ -9,27 +9,30 @@ import (
 )
 
 // groupPython is what CPython loads of its library by names that data
-// chooses: codecs (encodings), and the extension modules of lib-dynload, most
-// of which stand behind a module that was loaded. Those for Tk and for
-// CPython's own tests come only if they were touched.
+// chooses: codecs (encodings) and what those for texts import, of lib-dynload
+// and beside (Lib/encodings: gb2312.py and its like, idna.py). Other extension
+// modules are imported by name, and would bring libraries of their own.
 var groupPython = group{
 	name:      "python",
 	triggered: pythonByName.MatchString,
 	add: func(s *selection, r Reason) {
-		skip := func(e *layers.Entry) bool { return isTestOrTk(e.Name()) && s.touched(e.Path) == nil }
 		for _, lib := range s.pythonLibraries() {
-			s.addTrees(r, skip, path.Join(lib, "encodings"), path.Join(lib, "lib-dynload"))
+			s.addTrees(r, nil, path.Join(lib, "encodings"))
+			s.addFiles(r, path.Join(lib, "stringprep.py"))
+			for _, e := range s.tree.Children(path.Join(lib, "lib-dynload")) {
+				if codecModule.MatchString(e.Name()) {
+					s.put(e, r)
+				}
+			}
 		}
 	},
 }
 
-var pythonByName = regexp.MustCompile(`/lib(64)?/python3\.[0-9]+/(encodings|lib-dynload)(/|$)`)
+var pythonByName = regexp.MustCompile(`/lib(64)?/python3\.[0-9]+/encodings(/|$)`)
 
-// isTestOrTk names extension modules that no server needs.
-func isTestOrTk(name string) bool {
-	name, _, _ = strings.Cut(name, ".")
-	return name == "_tkinter" || name == "_ctypes_test" || strings.HasPrefix(name, "_test") || strings.HasPrefix(name, "_xx") || strings.HasPrefix(name, "xx")
-}
+// codecModule matches the extension modules that encodings imports: those of
+// East Asia, and what idna normalizes with.
+var codecModule = regexp.MustCompile(`^(_codecs_[a-z0-9]+|_multibytecodec|unicodedata)\.`)
 
 // pythonLibraries are the standard libraries that were touched, else all that
 // distributions install.

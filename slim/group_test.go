@@ -62,6 +62,8 @@ file usr/lib/python3.11/os.py
 file usr/lib/python3.11/encodings/__init__.py
 file usr/lib/python3.11/encodings/idna.py
 file usr/lib/python3.11/encodings/__pycache__/idna.cpython-311.pyc
+file usr/lib/python3.11/stringprep.py
+file usr/lib/python3.11/lib-dynload/_codecs_jp.cpython-311-x86_64-linux-gnu.so
 file usr/lib/python3.11/lib-dynload/_ssl.cpython-311-x86_64-linux-gnu.so
 file usr/lib/python3.11/lib-dynload/_tkinter.cpython-311-x86_64-linux-gnu.so
 file usr/lib/python3.11/lib-dynload/_testcapi.cpython-311-x86_64-linux-gnu.so
@@ -86,7 +88,7 @@ func TestGroups(t *testing.T) {
 	gconv := []string{"/usr/lib/x86_64-linux-gnu/gconv/gconv-modules.cache", "/usr/lib/x86_64-linux-gnu/gconv/UTF-16.so"}
 	python := []string{
 		"/usr/lib/python3.11/encodings/__init__.py", "/usr/lib/python3.11/encodings/idna.py", "/usr/lib/python3.11/encodings/__pycache__/idna.cpython-311.pyc",
-		"/usr/lib/python3.11/lib-dynload/_ssl.cpython-311-x86_64-linux-gnu.so",
+		"/usr/lib/python3.11/stringprep.py", "/usr/lib/python3.11/lib-dynload/_codecs_jp.cpython-311-x86_64-linux-gnu.so",
 	}
 	terminfo := []string{"/usr/share/terminfo/x/xterm", "/etc/terminfo/README"}
 	for _, c := range []struct {
@@ -108,7 +110,7 @@ func TestGroups(t *testing.T) {
 		{"gconv", "/lib/x86_64-linux-gnu/gconv/UTF-16.so", gconv},
 		{"terminfo", "/usr/share/terminfo/x/xterm", terminfo},
 		{"python", "/usr/lib/python3.11/encodings/idna.py", python},
-		{"python", "/usr/lib/python3.11/lib-dynload/_tkinter.cpython-311-x86_64-linux-gnu.so", python},
+		{"", "/usr/lib/python3.11/lib-dynload/_tkinter.cpython-311-x86_64-linux-gnu.so", nil},
 		{"", "/usr/lib/python3.11/os.py", nil},
 		{"", "/usr/share/locale/de/LC_MESSAGES/x.mo", nil},
 		{"", "/usr/lib/x86_64-linux-gnu/notgconv/x", nil},

@@ -25,6 +25,7 @@ type KeepSet struct {
 
 	// What rules said besides.
 	risks     []Risk
+	ranks     map[Risk]int // of some risks: which comes first
 	findings  []Finding
 	generated map[string]Generated
 	dropped   map[string]string // paths taken out, with the rule that did
@@ -33,7 +34,7 @@ type KeepSet struct {
 }
 
 func newKeepSet() *KeepSet {
-	return &KeepSet{reasons: map[string][]Reason{}, generated: map[string]Generated{}, dropped: map[string]string{}, unsafe: map[string]Reason{}}
+	return &KeepSet{reasons: map[string][]Reason{}, ranks: map[Risk]int{}, generated: map[string]Generated{}, dropped: map[string]string{}, unsafe: map[string]Reason{}}
 }
 
 // Add keeps path for r. It reports whether the path was not kept before.

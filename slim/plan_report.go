@@ -49,7 +49,7 @@ func (pl *planner) report() error {
 	pl.markRisks()
 	pl.markFindings()
 	pl.plan.Findings = sortFindings(pl.keep.findings, pl.options.Allow)
-	pl.plan.Risks = sortRisks(pl.keep.risks)
+	pl.plan.Risks = sortRisks(pl.keep.risks, pl.keep.ranks)
 	return nil
 }
 

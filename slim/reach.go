@@ -4,9 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"path"
 	"slices"
-	"strings"
 
 	"github.com/pare-image/pare/layers"
 )
@@ -18,19 +16,23 @@ const (
 )
 
 // Bounds on static import graphs: source that is longer is generated data,
-// and what is beyond the total is reported as not looked at.
+// and what is beyond the total is reported as not looked at. What the workload
+// did not touch is bounded by smallSource, up to which WantContent takes it:
+// no layer is read again for a report.
 const (
 	maxSource      = 2 << 20
 	maxSourceTotal = 1 << 30
-	maxReachRisks  = 40 // packages that are named; the rest is one line
-	maxReachPaths  = 3  // examples of each
+	maxReachRisks  = 15 // packages that are named; the rest is one line
 )
 
 // language is one whose imports can be followed.
 type language struct {
 	rule string // "reach-python"
-	// source says that a file is code of the language, by its name.
-	source func(name string) bool
+	// used says that the workload ran the language: source may be data to
+	// others, such as what a web server sends to browsers.
+	used func(s *selection) bool
+	// source says that a file is code whose imports count.
+	source func(s *selection, e *layers.Entry) bool
 	// imports are the paths that a file imports, in its order; they may not
 	// exist, and lead through links.
 	imports func(s *selection, e *layers.Entry, src []byte) []string
@@ -60,7 +62,7 @@ func reachRule(l language) rule {
 	return rule{
 		name: l.rule,
 		settle: func(s *selection) {
-			if s.options.Reach != ReachKeep {
+			if s.options.Reach != ReachKeep || !l.used(s) {
 				return
 			}
 			g := s.graph(l)
@@ -69,6 +71,9 @@ func reachRule(l language) rule {
 			}
 		},
 		finish: func(s *selection) {
+			if !l.used(s) {
+				return
+			}
 			g := s.graph(l)
 			if s.options.Reach != ReachKeep {
 				g.report(s)
@@ -93,14 +98,17 @@ func (g *graph) kept(s *selection) []*layers.Entry {
 	var out []*layers.Entry
 	for ; g.next < len(s.keep.order); g.next++ {
 		if e, ok := s.tree.Lookup(s.keep.order[g.next]); ok {
-			out = g.queue(out, e)
+			out = g.queue(s, out, e)
 		}
 	}
 	return out
 }
 
-func (g *graph) queue(list []*layers.Entry, e *layers.Entry) []*layers.Entry {
-	if e.Type != layers.Regular || g.seen[e.Path] || !g.source(e.Name()) {
+func (g *graph) queue(s *selection, list []*layers.Entry, e *layers.Entry) []*layers.Entry {
+	if e.Type != layers.Regular || g.seen[e.Path] || !g.source(s, e) {
+		return list
+	}
+	if e.Size > smallSource && s.touched(e.Path) == nil {
 		return list
 	}
 	g.seen[e.Path] = true
@@ -141,52 +149,71 @@ func (g *graph) step(s *selection, files []*layers.Entry) []reached {
 }
 
 // report follows imports to the end without keeping anything, and marks a
-// risk for every package that has files which kept code can import.
+// risk for every package of which kept code imports a file.
 func (g *graph) report(s *selection) {
-	units := map[string][]reached{}
+	units := map[string]*reachUnit{}
 	found := map[string]bool{}
-	for files := g.kept(s); len(files) > 0; {
+	files, direct := g.kept(s), true
+	for ; len(files) > 0; direct = false {
 		var next []*layers.Entry
 		for _, r := range g.step(s, files) {
 			if found[r.entry.Path] {
 				continue
 			}
 			found[r.entry.Path] = true
-			u := g.unit(s, r.entry.Path)
-			units[u] = append(units[u], r)
-			next = g.queue(next, r.entry)
+			name := g.unit(s, r.entry.Path)
+			if units[name] == nil {
+				units[name] = &reachUnit{name: name, first: r, direct: direct}
+			}
+			units[name].files++
+			units[name].bytes += r.entry.Size
+			next = g.queue(s, next, r.entry)
 		}
 		files = next
 	}
 	g.mark(s, units)
 }
 
-func (g *graph) mark(s *selection, units map[string][]reached) {
-	names := sortedKeys(units)
-	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(sizeOf(units[b]), sizeOf(units[a])) })
-	for _, name := range names[:min(len(names), maxReachRisks)] {
-		rs := units[name]
-		slices.SortFunc(rs, func(a, b reached) int { return cmp.Compare(a.entry.Path, b.entry.Path) })
-		var examples []string
-		for _, r := range rs[:min(len(rs), maxReachPaths)] {
-			examples = append(examples, quoted(r.entry.Path)+" (from "+quoted(r.from)+")")
-		}
-		s.risk(g.rule, path.Dir(rs[0].entry.Path), fmt.Sprintf("%s: kept code can import files that are not kept: %d of %d bytes, as %s; --reach keep keeps them",
-			quoted(name), len(rs), sizeOf(rs), strings.Join(examples, ", ")))
+// reachUnit is an application or a package with files that are reached.
+type reachUnit struct {
+	name   string
+	first  reached
+	direct bool // a kept file imports one, and not only one that is not kept
+	files  int
+	bytes  int64
+}
+
+// mark names the packages that kept code imports, the largest first; those
+// that only these import, and small ones of many, are one line together.
+func (g *graph) mark(s *selection, units map[string]*reachUnit) {
+	var all []*reachUnit
+	for _, name := range sortedKeys(units) {
+		all = append(all, units[name])
 	}
-	if more := names[min(len(names), maxReachRisks):]; len(more) > 0 {
-		var rest []reached
-		for _, name := range more {
-			rest = append(rest, units[name]...)
+	slices.SortStableFunc(all, func(a, b *reachUnit) int {
+		if a.direct != b.direct {
+			return cmp.Compare(truth(b.direct), truth(a.direct))
 		}
-		s.risk(g.rule, "", fmt.Sprintf("%d more packages: %d files of %d bytes", len(more), len(rest), sizeOf(rest)))
+		return cmp.Compare(b.bytes, a.bytes)
+	})
+	n := 0
+	for n < min(len(all), maxReachRisks) && all[n].direct {
+		u := all[n]
+		n++
+		s.ranked(n, g.rule, u.first.entry.Path, fmt.Sprintf("%s: kept code can import %d files of %d bytes that are not kept, first from %s", quoted(u.name), u.files, u.bytes, quoted(u.first.from)))
+	}
+	if rest := all[n:]; len(rest) > 0 {
+		files, bytes := 0, int64(0)
+		for _, u := range rest {
+			files, bytes = files+u.files, bytes+u.bytes
+		}
+		s.ranked(n+1, g.rule, "", fmt.Sprintf("%d more, smaller ones and those that only these import: %d files of %d bytes; --reach keep keeps all", len(rest), files, bytes))
 	}
 }
 
-func sizeOf(rs []reached) int64 {
-	var n int64
-	for _, r := range rs {
-		n += r.entry.Size
+func truth(b bool) int {
+	if b {
+		return 1
 	}
-	return n
+	return 0
 }

@@ -1,6 +1,7 @@
 package slim
 
 import (
+	"cmp"
 	"path"
 	"slices"
 	"strings"
@@ -14,13 +15,16 @@ import (
 // which other code imports, and what such a module imports whenever it is
 // loaded: statements at the left margin.
 var reachPython = language{
-	rule:   "reach-python",
-	source: func(name string) bool { return strings.HasSuffix(name, ".py") },
+	rule: "reach-python",
+	used: func(s *selection) bool { return len(s.pythonEnv().stdlibs) > 0 },
+	source: func(s *selection, e *layers.Entry) bool {
+		if !strings.HasSuffix(e.Path, ".py") {
+			return false
+		}
+		return !s.inStdlib(e.Path) || s.touched(e.Path) == nil // what that loaded was recorded
+	},
 	imports: func(s *selection, e *layers.Entry, src []byte) []string {
 		lib := s.inStdlib(e.Path)
-		if lib && s.touched(e.Path) != nil {
-			return nil // what it loaded was recorded
-		}
 		var out []string
 		f := s.pythonFile(e.Path)
 		for _, imp := range imports.ScanPython(src) {
@@ -40,7 +44,7 @@ var reachPython = language{
 		if app := s.appRoot(p); app != "" {
 			return app
 		}
-		return path.Dir(p)
+		return cmp.Or(pythonTop(p), path.Dir(p))
 	},
 }
 

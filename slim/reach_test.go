@@ -67,9 +67,11 @@ func TestReachKeep(t *testing.T) {
 `,
 		},
 		{
-			name: "Node", options: keep, opened: "/usr/app/server.js",
+			name: "Node", options: keep, opened: "/usr/bin/node /usr/app/server.js /usr/app/package.json",
 			image: `
 -- layer --
+file usr/bin/node
+file usr/app/package.json "{}"
 file usr/app/server.js "const a = require('a'), f = () => require('./lib')\n// require('./never')\n"
 file usr/app/never.js
 file usr/app/lib/index.js "import('./esm.mjs'); require('./data'); require('../node_modules/a/native.node')\n"
@@ -84,6 +86,8 @@ file usr/app/node_modules/b/yes.mjs
 file usr/app/node_modules/b/no.cjs
 `,
 			want: `
+/usr/bin/node access
+/usr/app/package.json access
 /usr/app/server.js access
 /usr/app/lib/index.js reach-node /usr/app/server.js
 /usr/app/lib/esm.mjs reach-node /usr/app/lib/index.js
@@ -110,12 +114,12 @@ func TestReachReport(t *testing.T) {
 			got = append(got, r.Name+" "+r.Path+" "+r.Text)
 		}
 	}
-	const site, tail = "/usr/lib/python3/dist-packages", "; --reach keep keeps them"
+	const site, can = "/usr/lib/python3/dist-packages", ": kept code can import "
 	want := []string{
-		"reach-python /usr/app/helper /usr/app/helper: kept code can import files that are not kept: 3 of 42 bytes, as /usr/app/helper/__init__.py (from /usr/app/main.py), /usr/app/helper/deep.py (from /usr/app/main.py), /usr/app/helper/near.py (from /usr/app/helper/deep.py)" + tail,
-		"reach-python /usr/lib/python3.11 the standard library: kept code can import files that are not kept: 3 of 48 bytes, as /usr/lib/python3.11/csv.py (from /usr/app/main.py), /usr/lib/python3.11/io.py (from /usr/lib/python3.11/csv.py), /usr/lib/python3.11/lib-dynload/_csv.cpython-311-x86_64-linux-gnu.so (from /usr/lib/python3.11/csv.py)" + tail,
-		"reach-python " + site + "/pkg pkg 1: kept code can import files that are not kept: 3 of 25 bytes, as " + site + "/pkg/__init__.py (from /usr/app/main.py), " + site + "/pkg/models.py (from " + site + "/pkg/views.py), " + site + "/pkg/views.py (from /usr/app/main.py)" + tail,
-		"reach-python " + site + "/space " + site + "/space: kept code can import files that are not kept: 1 of 0 bytes, as " + site + "/space/part.py (from /usr/app/main.py)" + tail,
+		"reach-python /usr/lib/python3.11/csv.py the standard library" + can + "3 files of 48 bytes that are not kept, first from /usr/app/main.py",
+		"reach-python /usr/app/helper/__init__.py /usr/app/helper" + can + "3 files of 42 bytes that are not kept, first from /usr/app/main.py",
+		"reach-python " + site + "/pkg/__init__.py pkg 1" + can + "3 files of 25 bytes that are not kept, first from /usr/app/main.py",
+		"reach-python " + site + "/space/part.py " + site + "/space" + can + "1 files of 0 bytes that are not kept, first from /usr/app/main.py",
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("risks (-want +got):\n%s", d)
@@ -131,6 +135,46 @@ func TestReachReport(t *testing.T) {
 	}
 }
 
+// Source that no Python or Node ran is data: nothing is read, or reported.
+func TestReachOfUnusedLanguages(t *testing.T) {
+	tree := open(t, "\n-- layer --\nfile usr/app/a.js \"require('./b')\"\nfile usr/app/b.js\nfile usr/app/a.py \"import b\"\nfile usr/app/b.py\nfile usr/lib/python3.11/os.py\n")
+	for _, c := range []struct {
+		opened string
+		want   int
+	}{{"/usr/app/a.js /usr/app/a.py", 0}, {"/usr/app/a.js /usr/app/a.py /usr/lib/python3.11/os.py", 1}} {
+		plan := planned(t, tree, opened(strings.Fields(c.opened)...), Options{Granularity: GranularityFile})
+		if n := len(plan.Risks); n != c.want {
+			t.Errorf("%s: %d risks, want %d: %v", c.opened, n, c.want, plan.Risks)
+		}
+	}
+}
+
+// What only Debian's directory for everybody has counts where it is declared
+// or was used; tests of packages import a lot of what lies there.
+func TestReachOfSharedPackages(t *testing.T) {
+	tree := open(t, `
+-- layer --
+file usr/app/package.json "{\"name\":\"app\",\"version\":\"1\",\"dependencies\":{\"declared\":\"*\"}}"
+file usr/app/server.js "require('declared'); require('undeclared'); require('touched/b')"
+file usr/share/nodejs/declared/index.js "require('./more'); require('deep')"
+file usr/share/nodejs/declared/more.js
+file usr/share/nodejs/deep/index.js
+file usr/share/nodejs/undeclared/index.js
+file usr/share/nodejs/touched/a.js
+file usr/share/nodejs/touched/b.js
+`)
+	plan := planned(t, tree, opened("/usr/app/server.js", "/usr/app/package.json", "/usr/share/nodejs/touched/a.js"), Options{Granularity: GranularityFile, Reach: ReachKeep})
+	var got []string
+	for _, e := range plan.Entries {
+		if e.Reasons[0].Rule == "reach-node" {
+			got = append(got, strings.TrimPrefix(e.Path, "/usr/share/nodejs/"))
+		}
+	}
+	if d := cmp.Diff([]string{"declared/index.js", "declared/more.js", "touched/b.js"}, got); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+}
+
 // Many packages are one line each, up to a bound.
 func TestReachReportIsBounded(t *testing.T) {
 	var image, main strings.Builder
@@ -138,8 +182,8 @@ func TestReachReportIsBounded(t *testing.T) {
 		fmt.Fprintf(&image, "file usr/lib/python3/dist-packages/p%02d/__init__.py\n", i)
 		fmt.Fprintf(&main, "import p%02d\n", i)
 	}
-	tree := open(t, "\n-- layer --\n"+image.String()+"file usr/app/main.py "+strconv.Quote(main.String())+"\n")
-	plan := planned(t, tree, opened("/usr/app/main.py", "/usr/lib/python3/dist-packages"), Options{Granularity: GranularityFile})
+	tree := open(t, "\n-- layer --\n"+image.String()+"file usr/lib/python3.11/os.py\nfile usr/app/main.py "+strconv.Quote(main.String())+"\n")
+	plan := planned(t, tree, opened("/usr/app/main.py", "/usr/lib/python3/dist-packages", "/usr/lib/python3.11/os.py"), Options{Granularity: GranularityFile})
 	n, more := 0, ""
 	for _, r := range plan.Risks {
 		if r.Name == "reach-python" && r.Path != "" {
@@ -148,7 +192,7 @@ func TestReachReportIsBounded(t *testing.T) {
 			more = r.Text
 		}
 	}
-	if n != maxReachRisks || more != "5 more packages: 5 files of 0 bytes" {
+	if n != maxReachRisks || more != "5 more, smaller ones and those that only these import: 5 files of 0 bytes; --reach keep keeps all" {
 		t.Errorf("%d, %q", n, more)
 	}
 }
@@ -204,7 +248,7 @@ func TestReachAgainstModulefinder(t *testing.T) {
 	needProgram(t, "python3")
 	dir := t.TempDir()
 	var image strings.Builder
-	image.WriteString("\n-- layer --\n")
+	image.WriteString("\n-- layer --\nfile usr/lib/python3.11/os.py\n")
 	for _, name := range sortedKeys(finderTree) {
 		file := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
@@ -228,7 +272,7 @@ func TestReachAgainstModulefinder(t *testing.T) {
 			want = append(want, p)
 		}
 	}
-	plan := planned(t, open(t, image.String()), opened("/usr/app/main.py"), Options{Granularity: GranularityFile, Reach: ReachKeep})
+	plan := planned(t, open(t, image.String()), opened("/usr/app/main.py", "/usr/lib/python3.11/os.py"), Options{Granularity: GranularityFile, Reach: ReachKeep})
 	var got []string
 	for _, e := range plan.Entries {
 		if p, ok := strings.CutPrefix(e.Path, "/usr/app"); ok && strings.HasSuffix(p, ".py") {

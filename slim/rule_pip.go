@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/pare-image/pare/layers/langpkg"
+	"github.com/pare-image/pare/slim/imports"
 )
 
 // rulePip is granularity auto for Python: a distribution of which the
@@ -20,7 +21,7 @@ var rulePip = rule{name: "pip", seed: func(s *selection) {
 	env := s.pythonEnv()
 	q := pipQueue{done: map[string]bool{}, whole: map[*langpkg.Distribution]bool{}}
 	for _, p := range s.usedCode() {
-		if d := env.distributionOf(p); d != nil && !langpkg.IsPythonInfo(p) {
+		if d := env.distributionOf(p); d != nil && !langpkg.IsPythonInfo(p) && !s.startsWithPython(p) {
 			q.add(d, nil, Reason{Rule: "pip", From: p})
 		}
 	}
@@ -55,8 +56,46 @@ func (q *pipQueue) add(d *langpkg.Distribution, extras []string, r Reason) {
 	}
 }
 
+// startsWithPython says that p is a .pth file, or of a module that one has
+// every Python import as it starts (setuptools' _distutils_hack, coverage):
+// that it was read is no use of its distribution.
+func (s *selection) startsWithPython(p string) bool {
+	site := siteOf(p)
+	top, _, _ := strings.Cut(strings.TrimPrefix(p, site+"/"), "/")
+	if strings.HasSuffix(top, ".pth") {
+		return true
+	}
+	top, _, _ = strings.Cut(top, ".")
+	return site != "" && s.startModules(site)[top]
+}
+
+// startModules are the topmost names of what .pth files of a site import.
+func (s *selection) startModules(site string) map[string]bool {
+	if names, ok := s.pythonStart[site]; ok {
+		return names
+	}
+	names := map[string]bool{}
+	for _, e := range s.tree.Children(site) {
+		if !strings.HasSuffix(e.Name(), ".pth") || s.touched(e.Path) == nil {
+			continue
+		}
+		for line := range strings.Lines(string(s.read(e.Path))) {
+			if !isPthCode(line) {
+				continue
+			}
+			for _, imp := range imports.ScanPython([]byte(line)) {
+				top, _, _ := strings.Cut(imp.Module, ".")
+				names[top] = true
+			}
+		}
+	}
+	s.pythonStart[site] = names
+	return names
+}
+
 // addOSDepends queues the distributions in the OS packages that the one of d
-// depends on: Debian's metadata may name no requirements at all.
+// depends on: Debian's metadata may name no requirements at all. Where it
+// names one, its marker decides.
 func (s *selection) addOSDepends(d pipItem, q *pipQueue) {
 	owner, ok := s.packages.Owner(s.infoFile(d.Distribution))
 	if !ok {
@@ -64,6 +103,9 @@ func (s *selection) addOSDepends(d pipItem, q *pipQueue) {
 	}
 	for _, dep := range s.packages.Depends(owner) {
 		for _, need := range s.pythonEnv().byOwner[dep.ID()] {
+			if slices.ContainsFunc(d.Requires, func(r langpkg.Requirement) bool { return r.Name == need.Name }) {
+				continue
+			}
 			r := d.reason
 			r.Note = owner.ID() + " depends on " + dep.ID()
 			q.add(need, nil, r)

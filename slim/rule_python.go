@@ -8,6 +8,7 @@ import (
 
 	"github.com/pare-image/pare/layers"
 	"github.com/pare-image/pare/layers/langpkg"
+	"github.com/pare-image/pare/slim/profile"
 )
 
 // rulePython keeps what belongs to a kept module wherever it lies: compiled
@@ -72,8 +73,8 @@ func (s *selection) otherForms(p string) []string {
 		}
 		return nil
 	}
-	if !strings.HasSuffix(p, ".py") {
-		return nil
+	if a := s.touched(p); !strings.HasSuffix(p, ".py") || a != nil && !a.Has(profile.Open, profile.Exec) {
+		return nil // what was only looked at was loaded from its compiled file, or is a landmark (os.py)
 	}
 	var out []string
 	if s.has(p + "c") {
@@ -149,7 +150,7 @@ func (s *selection) addPth(site string, e *layers.Entry) {
 	n := 0
 	for line := range strings.Lines(string(s.read(e.Path))) {
 		line = strings.TrimSpace(line)
-		if n++; n > maxPth || line == "" || line[0] == '#' || strings.HasPrefix(line, "import ") || strings.HasPrefix(line, "import\t") {
+		if n++; n > maxPth || line == "" || line[0] == '#' || isPthCode(line) {
 			continue
 		}
 		if !path.IsAbs(line) {
@@ -159,6 +160,11 @@ func (s *selection) addPth(site string, e *layers.Entry) {
 			s.addFiles(Reason{Rule: "python", From: e.Path}, line)
 		}
 	}
+}
+
+// isPthCode says that a line of a .pth file is run, and no directory.
+func isPthCode(line string) bool {
+	return strings.HasPrefix(line, "import ") || strings.HasPrefix(line, "import\t")
 }
 
 // maxName bounds a path that a file names: PATH_MAX of Linux.

@@ -40,6 +40,16 @@ S/a/__init__.py python S/a/__pycache__/__init__.cpython-311.pyc
 `, "S/", site+"/"),
 		},
 		{
+			name: "a source that was only looked at brings none: its compiled code was not loaded", image: module,
+			profile: accessed(site+"/a/b/c.py", "stat"),
+			want: strings.ReplaceAll(`
+S/a/b/c.py access
+S/a/b/__init__.py python S/a/b/c.py
+S/a/__init__.py python S/a/b/c.py
+S/a/__pycache__/__init__.cpython-311.pyc python S/a/__init__.py
+`, "S/", site+"/"),
+		},
+		{
 			name: "compiled code beside its source, and without one",
 			image: `
 -- layer --
@@ -263,6 +273,36 @@ S/flask-2.dist-info/RECORD python S/flask/app.py
 S/flask-2.dist-info/entry_points.txt python S/flask/app.py
 S/click-8.dist-info/METADATA access
 /usr/lib/python3/dist-packages access
+`, "S/", site+"/"),
+		},
+		{
+			name: "what a .pth file loads at every start brings nothing", options: auto,
+			image: `
+-- layer --
+file usr/lib/python3/dist-packages/hack.pth "import os; os.environ and __import__('_hack').shim()\n"
+file usr/lib/python3/dist-packages/_hack/__init__.py
+file usr/lib/python3/dist-packages/tools/__init__.py
+file usr/lib/python3/dist-packages/tools-1.dist-info/METADATA "Name: tools\n"
+file usr/lib/python3/dist-packages/tools-1.dist-info/RECORD "_hack/__init__.py,,\ntools/__init__.py,,\nhack.pth,,\n"
+`,
+			opened: site + "/hack.pth " + site + "/_hack/__init__.py",
+			want: strings.ReplaceAll(`
+S/hack.pth access
+S/_hack/__init__.py access
+S/tools-1.dist-info/METADATA python S/_hack/__init__.py
+S/tools-1.dist-info/RECORD python S/_hack/__init__.py
+`, "S/", site+"/"),
+		},
+		{
+			name: "a marker decides over the OS package's dependencies", options: auto,
+			image:  strings.Replace(distributions, `Jinja2-3.egg-info/PKG-INFO "Name: Jinja2\nVersion: 3\n"`, `Jinja2-3.egg-info/PKG-INFO "Name: Jinja2\nRequires-Dist: markup; sys_platform == 'win32'\n"`, 1),
+			opened: site + "/jinja2/filters.py",
+			want: strings.ReplaceAll(`
+S/jinja2/filters.py access
+S/jinja2/__init__.py pip S/jinja2/filters.py
+S/Jinja2-3.egg-info/PKG-INFO pip S/jinja2/filters.py
+/var/lib/dpkg/info/python3-jinja2.list package-database S/Jinja2-3.egg-info/PKG-INFO
+/var/lib/dpkg/status package-database
 `, "S/", site+"/"),
 		},
 		{

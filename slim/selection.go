@@ -49,6 +49,7 @@ type selection struct {
 	pythonSites map[string]bool                // of rulePython: seen to
 	pythonInfos map[*langpkg.Distribution]bool // likewise
 	pythonDirs  map[string]bool                // likewise
+	pythonStart map[string]map[string]bool     // of rulePip, by site
 	nodeDirs    map[string]bool                // of ruleNode: directories that were seen to
 	graphs      map[string]*graph              // of reachRule
 
@@ -79,7 +80,7 @@ func newSelection(t *layers.Tree, p *profile.Profile, o Options) (*selection, er
 	s := &selection{
 		tree: t, config: viewConfig(t.Config()), profile: p, options: o, keep: newKeepSet(),
 		licensed: map[*pkgdb.Package]bool{}, cpu: newCPUVariants(),
-		langs: langpkg.NewReader(t), pythonSites: map[string]bool{}, pythonInfos: map[*langpkg.Distribution]bool{}, pythonDirs: map[string]bool{}, nodeDirs: map[string]bool{}, graphs: map[string]*graph{},
+		langs: langpkg.NewReader(t), pythonSites: map[string]bool{}, pythonInfos: map[*langpkg.Distribution]bool{}, pythonDirs: map[string]bool{}, pythonStart: map[string]map[string]bool{}, nodeDirs: map[string]bool{}, graphs: map[string]*graph{},
 		elfSeen: map[[sha256.Size]byte]bool{}, elfLoaders: map[string]int{}, needs: map[need]bool{},
 	}
 	s.keep.selection = s
@@ -448,6 +449,12 @@ func (s *selection) read(p string) []byte { return elfTree{s.tree}.ReadFile(p) }
 
 func (s *selection) risk(name, p, text string) {
 	s.keep.risks = append(s.keep.risks, Risk{Name: name, Path: utf8Path(p), Text: text})
+}
+
+// ranked is risk with a place among those of its name.
+func (s *selection) ranked(rank int, name, p, text string) {
+	s.risk(name, p, text)
+	s.keep.ranks[s.keep.risks[len(s.keep.risks)-1]] = rank
 }
 
 func (s *selection) finding(f Finding) {

@@ -19,6 +19,7 @@ import (
 // costs one more read of a layer; what it takes in vain costs disk.
 func WantContent(cfg *v1.ConfigFile, p *profile.Profile, o Options) func(path string, h *layers.Header) bool {
 	w := &wanted{options: o, names: map[string]bool{}, apps: map[string]bool{}, config: viewConfig(cfg)}
+	w.node = usesNode(p, w.config)
 	for _, a := range p.Accesses {
 		for _, name := range []string{a.Path, a.Resolved} {
 			w.note(name)
@@ -48,7 +49,7 @@ type wanted struct {
 	names   map[string]bool // base names; of libraries, what comes before ".so"
 	apps    map[string]bool // application directories, and packages of languages
 	groups  []group
-	python  bool // it ran Python, or Node
+	python  bool // it ran Python
 	node    bool
 }
 
@@ -65,7 +66,7 @@ func (w *wanted) note(p string) {
 		return
 	}
 	w.python = w.python || siteOf(p) != "" || stdlibOf(p) != ""
-	w.node = w.node || isNodeModule(path.Base(p))
+	w.node = w.node || w.options.Granularity != GranularityFile && langpkg.NodeRoot(p) != ""
 	w.names[stem(p)] = true
 	if w.options.Granularity == GranularityFile {
 		return
@@ -112,7 +113,7 @@ func (w *wanted) want(p string, h *layers.Header) bool {
 		return h.Size <= smallProgram || w.names[strings.TrimRight(name, "0123456789.-")] || w.names[name[:max(0, strings.LastIndexByte(name, '.'))]]
 	case h.Size <= smallLibrary && isSharedObject(name) && libraryDir.MatchString(dir):
 		return true
-	case w.python && wantPython(p, h), w.node && wantNode(p, h):
+	case w.python && w.wantPython(p, h), w.node && wantNode(p, h):
 		return true
 	case name == "copyright" && strings.HasPrefix(p, "/usr/share/doc/"):
 		return true
@@ -140,14 +141,20 @@ func pythonTop(p string) string {
 	return site + "/" + first
 }
 
-// wantPython takes what rules for Python read: source, and of installed
-// distributions and the standard library metadata and compiled code.
-func wantPython(p string, h *layers.Header) bool {
+// wantPython takes what rules for Python read: source, metadata of installed
+// distributions, and, where imports are kept, compiled code.
+func (w *wanted) wantPython(p string, h *layers.Header) bool {
 	site := siteOf(p)
 	if site == "" && stdlibOf(p) == "" {
 		return h.Size <= smallSource && path.Ext(p) == ".py" || path.Base(p) == "pyvenv.cfg"
 	}
-	return h.Size <= smallSource && isPythonModule(path.Base(p)) || path.Ext(p) == ".pth" ||
+	if h.Size <= smallSource && (path.Ext(p) == ".py" || path.Ext(p) == ".pth" || codecModule.MatchString(path.Base(p))) {
+		return true
+	}
+	if src, compiled := pythonSource(p); compiled && w.names[path.Base(src)] {
+		return true
+	}
+	return w.options.Reach == ReachKeep && h.Size <= smallSource && isPythonModule(path.Base(p)) ||
 		langpkg.IsPythonInfo(p) && (h.Size <= smallSource || slices.Contains(langpkg.PythonFiles, path.Base(p)))
 }
 

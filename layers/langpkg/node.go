@@ -194,3 +194,10 @@ func (p *Package) Targets() []string {
 	slices.Sort(out)
 	return slices.Compact(out)
 }
+
+// PackageName is the name of the package that a bare specifier asks for; ""
+// when it is none.
+func PackageName(spec string) string {
+	name, _, _ := splitName(spec)
+	return name
+}

@@ -206,6 +206,12 @@ func (n *Node) Find(name, dir string) string {
 	return ""
 }
 
+// Shared says that a package lies in a directory in which code of every
+// place looks: those of Paths, and Debian's.
+func (n *Node) Shared(root string) bool {
+	return slices.ContainsFunc(slices.Concat(n.Paths, nodeDirs), func(dir string) bool { return strings.HasPrefix(root, dir+"/") })
+}
+
 // nodeBuiltin are the modules of Node 20 that need no "node:" before them
 // (module.builtinModules). "string_decoder/", with a slash behind, is a package.
 var nodeBuiltin = []string{

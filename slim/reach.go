@@ -78,8 +78,8 @@ func reachRule(l language) rule {
 			if s.options.Reach != ReachKeep {
 				g.report(s)
 			}
-			if g.cut {
-				s.risk(l.rule, "", fmt.Sprintf("more than %d MB of source: the imports of the rest were not followed", maxSourceTotal>>20))
+			if g.cut || s.langs.Exhausted() {
+				s.risk(l.rule, "", fmt.Sprintf("more than %d MB of source, or very many imports: the rest were not followed", maxSourceTotal>>20))
 			}
 		},
 	}

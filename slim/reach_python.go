@@ -28,7 +28,7 @@ var reachPython = language{
 		var out []string
 		f := s.pythonFile(e.Path)
 		for _, imp := range imports.ScanPython(src) {
-			if !lib || imp.Top {
+			if (!lib || imp.Top) && s.langs.Spend(64*len(f.roots)*(1+len(imp.Names))) {
 				out = append(out, f.resolve(imp)...)
 			}
 		}

@@ -175,6 +175,37 @@ file usr/share/nodejs/touched/b.js
 	}
 }
 
+// What only code that is not kept imports is summed up, and source that the
+// workload did not touch and that is long is not read: it is no risk's cause.
+func TestReachOfWhatIsNotKept(t *testing.T) {
+	long := "import fourth\n" + strings.Repeat("#", smallSource)
+	tree := open(t, `
+-- content long --
+`+long+`
+-- layer --
+file usr/lib/python3.11/os.py
+file usr/app/main.py "import first, third"
+file usr/lib/python3/dist-packages/first/__init__.py "import second"
+file usr/lib/python3/dist-packages/second/__init__.py
+file usr/lib/python3/dist-packages/third/__init__.py @long
+file usr/lib/python3/dist-packages/fourth/__init__.py
+`)
+	plan := planned(t, tree, opened("/usr/app/main.py", "/usr/lib/python3.11/os.py", "/usr/lib/python3/dist-packages"), Options{Granularity: GranularityFile})
+	var got []string
+	for _, r := range plan.Risks {
+		got = append(got, r.Path+" "+r.Text)
+	}
+	const site = "/usr/lib/python3/dist-packages"
+	want := []string{
+		fmt.Sprintf("%[1]s/third/__init__.py %[1]s/third: kept code can import 1 files of %d bytes that are not kept, first from /usr/app/main.py", site, len(long)+1),
+		fmt.Sprintf("%[1]s/first/__init__.py %[1]s/first: kept code can import 1 files of 13 bytes that are not kept, first from /usr/app/main.py", site),
+		" 1 more, smaller ones and those that only these import: 1 files of 0 bytes; --reach keep keeps all",
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("risks (-want +got):\n%s", d)
+	}
+}
+
 // Many packages are one line each, up to a bound.
 func TestReachReportIsBounded(t *testing.T) {
 	var image, main strings.Builder

@@ -67,7 +67,7 @@ func (s *selection) addNpm(it npmItem, q *npmQueue) {
 			continue // optional, or satisfied by another package
 		}
 		r := it.reason
-		r.Note = p.Name + " depends on " + name
+		r.Note = quoted(p.Name + " depends on " + name)
 		s.add(at, r) // links on the way
 		q.add(res.Entry.Path, r)
 	}

@@ -107,7 +107,7 @@ func (s *selection) addOSDepends(d pipItem, q *pipQueue) {
 				continue
 			}
 			r := d.reason
-			r.Note = owner.ID() + " depends on " + dep.ID()
+			r.Note = quoted(owner.ID() + " depends on " + dep.ID())
 			q.add(need, nil, r)
 		}
 	}
@@ -123,12 +123,12 @@ func (s *selection) addDistribution(d pipItem, q *pipQueue) {
 	}
 	for _, req := range d.Requires {
 		in := langpkg.Environment{PythonVersion: env.version(d.Site), Machine: s.machine(), Extras: d.extras}
-		if !req.Needed(in) {
+		if !s.langs.Spend(req.Cost()) || !req.Needed(in) {
 			continue
 		}
 		for _, need := range s.installed(req.Name, d.Site) {
 			r := d.reason
-			r.Note = d.Name + " requires " + need.Name
+			r.Note = quoted(d.Name + " requires " + need.Name)
 			q.add(need, req.Extras, r)
 		}
 	}
@@ -157,6 +157,15 @@ func (s *selection) isVenv(site string) bool { return s.has(venvConfig(site)) }
 
 // seesSystem says that a venv was made with --system-site-packages.
 func (s *selection) seesSystem(site string) bool {
+	sees, ok := s.pythonVenvs[site]
+	if !ok {
+		sees = s.readSeesSystem(site)
+		s.pythonVenvs[site] = sees
+	}
+	return sees
+}
+
+func (s *selection) readSeesSystem(site string) bool {
 	for line := range strings.Lines(string(s.read(venvConfig(site)))) {
 		key, value, _ := strings.Cut(line, "=")
 		if strings.TrimSpace(key) == "include-system-site-packages" {

@@ -50,6 +50,7 @@ type selection struct {
 	pythonInfos map[*langpkg.Distribution]bool // likewise
 	pythonDirs  map[string]bool                // likewise
 	pythonStart map[string]map[string]bool     // of rulePip, by site
+	pythonVenvs map[string]bool                // of rulePip: venvs that see the system's, by site
 	nodeDirs    map[string]bool                // of ruleNode: directories that were seen to
 	graphs      map[string]*graph              // of reachRule
 
@@ -80,7 +81,7 @@ func newSelection(t *layers.Tree, p *profile.Profile, o Options) (*selection, er
 	s := &selection{
 		tree: t, config: viewConfig(t.Config()), profile: p, options: o, keep: newKeepSet(),
 		licensed: map[*pkgdb.Package]bool{}, cpu: newCPUVariants(),
-		langs: langpkg.NewReader(t), pythonSites: map[string]bool{}, pythonInfos: map[*langpkg.Distribution]bool{}, pythonDirs: map[string]bool{}, pythonStart: map[string]map[string]bool{}, nodeDirs: map[string]bool{}, graphs: map[string]*graph{},
+		langs: langpkg.NewReader(t), pythonSites: map[string]bool{}, pythonInfos: map[*langpkg.Distribution]bool{}, pythonDirs: map[string]bool{}, pythonStart: map[string]map[string]bool{}, pythonVenvs: map[string]bool{}, nodeDirs: map[string]bool{}, graphs: map[string]*graph{},
 		elfSeen: map[[sha256.Size]byte]bool{}, elfLoaders: map[string]int{}, needs: map[need]bool{},
 	}
 	s.keep.selection = s

@@ -129,6 +129,9 @@ func (n *Node) imported(spec, dir string, esm bool) (string, bool, error) {
 		return "", false, err
 	}
 	t, star, _ := p.imports.match(spec)
+	if !n.Spend(16 * len(p.imports.keys)) {
+		return "", false, nil
+	}
 	s, _ := t.pick(esm, true)
 	if f, ok := inside(p.Dir, s, star); ok {
 		return f, n.isFile(f), nil
@@ -142,7 +145,7 @@ func (n *Node) imported(spec, dir string, esm bool) (string, bool, error) {
 // exported resolves a subpath ("." or "./x") by a package's exports.
 func (n *Node) exported(p *Package, dir, sub string, esm bool) (string, bool) {
 	t, star, ok := p.exports.match(sub)
-	if !ok {
+	if !n.Spend(16*len(p.exports.keys)) || !ok {
 		return "", false
 	}
 	s, _ := t.pick(esm, false)
@@ -165,6 +168,9 @@ func (n *Node) bare(spec, dir string, esm bool) (string, bool, error) {
 		return f, ok, nil
 	}
 	for _, modules := range NodeModules(dir, n.Paths) {
+		if !n.Spend(8 * len(modules)) {
+			return "", false, nil
+		}
 		at := path.Join(modules, name)
 		p, err := n.Package(at)
 		if err != nil {
@@ -198,6 +204,9 @@ func (n *Node) inPackage(x, sub string, esm bool) (string, bool, error) {
 // when it is not installed.
 func (n *Node) Find(name, dir string) string {
 	for _, modules := range NodeModules(dir, n.Paths) {
+		if !n.Spend(8 * len(modules)) {
+			return ""
+		}
 		at := path.Join(modules, name)
 		if res, err := n.tree.Resolve(at); err == nil && res.Entry.Type == layers.Directory {
 			return at

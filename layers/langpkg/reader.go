@@ -16,6 +16,7 @@ const (
 	maxTotal = 256 << 20
 	maxLines = 2_000_000
 	maxNeeds = 200_000
+	maxWork  = 1 << 29 // bytes of names, keys and markers that are compared: seconds
 )
 
 // Reader reads metadata of a tree within bounds. It is not safe for use from
@@ -25,13 +26,24 @@ type Reader struct {
 	left int64 // bytes
 
 	lines, needs int                 // that may still be read
+	work         int                 // that may still be done
 	node         map[string]*Package // by the real path of package.json
 }
 
 // NewReader reads from t.
 func NewReader(t *layers.Tree) *Reader {
-	return &Reader{tree: t, left: maxTotal, lines: maxLines, needs: maxNeeds, node: map[string]*Package{}}
+	return &Reader{tree: t, left: maxTotal, lines: maxLines, needs: maxNeeds, work: maxWork, node: map[string]*Package{}}
 }
+
+// Spend counts work of n bytes that looks something up; false when the image
+// has cost enough. Packages that name each other without end are the reason.
+func (r *Reader) Spend(n int) bool {
+	r.work -= min(n, r.work+1)
+	return r.work >= 0
+}
+
+// Exhausted says that something was not looked up, as it would cost too much.
+func (r *Reader) Exhausted() bool { return r.work < 0 }
 
 // file is a regular file's content; nil for anything else, and for what is
 // over the bounds.

@@ -50,6 +50,9 @@ func (r Requirement) Needed(env Environment) bool {
 	return r.marker == "" || evalMarker(r.marker, env) != no
 }
 
+// Cost is what Needed takes, as [Reader.Spend] counts it.
+func (r Requirement) Cost() int { return 64 + 8*len(r.marker) }
+
 // parseRequiresTxt reads setuptools' requires.txt: a requirement a line, in
 // sections "[extra]", "[:marker]", "[extra:marker]".
 func parseRequiresTxt(b []byte) []Requirement {

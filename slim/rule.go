@@ -26,7 +26,7 @@ type rule struct {
 func rules() []rule {
 	all := []rule{
 		ruleKeep, ruleAccess, ruleConfig, ruleUser, ruleSkeleton, ruleRuntimeMount, ruleDistroID,
-		ruleELF, ruleCPUDispatch, ruleScript, rulePython, ruleNode,
+		ruleELF, ruleDlopen, ruleCPUDispatch, ruleScript, rulePython, ruleNode,
 	}
 	for _, g := range groups {
 		all = append(all, g.rule())

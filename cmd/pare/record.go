@@ -15,6 +15,7 @@ import (
 	"github.com/pare-image/pare/slim/profile"
 	"github.com/pare-image/pare/slim/record"
 	"github.com/pare-image/pare/slim/record/engine"
+	"github.com/pare-image/pare/slim/record/probe"
 )
 
 // recordCommand is what pare record was asked for.
@@ -217,13 +218,21 @@ func (a *app) record(ctx context.Context, c recordCommand, src *opened, one *can
 	res, err := record.Run(ctx, e, spec, recordedOn(one), o)
 	a.term.endProgress()
 	if err != nil {
-		return nil, fmt.Errorf("recording %s: %w", src.ref, err)
+		return nil, fmt.Errorf("recording %s: %w%s", src.ref, err, c.expectEnd(err))
 	}
 	cover, err := record.Cover(t, res.Profile, res.RoutesNotAsked)
 	if err != nil {
 		return nil, fmt.Errorf("comparing the recording with the image: %w", err)
 	}
 	return &recorded{Result: res, coverage: cover}, nil
+}
+
+// expectEnd is what to do about a program that was to be asked and has ended.
+func (c *recordCommand) expectEnd(err error) string {
+	if !errors.Is(err, probe.ErrEnded) || c.work.asks() || c.end.until == untilExit {
+		return ""
+	}
+	return "; if it is meant to end by itself, say --until exit"
 }
 
 func wantAll(e engine.Engine) func(string, *layers.Header) bool {

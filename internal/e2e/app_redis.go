@@ -26,7 +26,7 @@ func init() {
 		core:    true,
 		ports:   []int{redisPort, redisTLSPort},
 		// A server that has started has touched all that its checks need.
-		single:  []string{"--", "redis-server", "--version"},
+		single:  []string{"--until", "exit", "--", "redis-server", "--version"},
 		command: []string{"redis-server", "/usr/local/etc/redis/redis.conf"},
 		ready: func(ctx context.Context, c *container) error {
 			return redisAsk(ctx, c, redisStep{"PING", "PONG"})

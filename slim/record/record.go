@@ -130,6 +130,7 @@ func (o *Options) ask(ctx context.Context, c engine.Container) (probe.Result, er
 		defer s.Close()
 		w.Options.Env = append(slices.Clone(w.Options.Env), s.Env())
 	}
+	w.MayEnd = o.Until == UntilExit || o.Until == ""
 	return probe.Run(ctx, c, w)
 }
 

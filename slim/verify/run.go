@@ -145,6 +145,7 @@ func (v *verifier) launch(spec engine.Spec, w *workload) *launch {
 	health, err := probe.HealthOf(spec.Tree.Config().Config)
 	switch {
 	case len(l.ready.Ports) > 0:
+	case w.exits: // a job: the image's HEALTHCHECK is of another command
 	case err == nil && health != nil:
 		l.ready.Health, l.ready.By = health, probe.ByHealth
 	case len(w.probes) > 0 && len(v.Profile.Ports) > 0:

@@ -240,7 +240,8 @@ func TestRunHearsTheSourceWrite(t *testing.T) {
 	}
 }
 
-// A batch job has to end as it did when it was recorded, and is given the time.
+// A batch job has to end as it did when it was recorded, and is given the
+// time; that the image has a HEALTHCHECK, for its server, is nothing to a job.
 func TestRunJob(t *testing.T) {
 	for name, c := range map[string]struct {
 		slim *scripted
@@ -251,6 +252,7 @@ func TestRunJob(t *testing.T) {
 	} {
 		e, o := options(t, profile.Probe{}, c.slim, c.slim)
 		o.Profile.Sessions = []profile.Session{{ID: "s", Engine: "builtin", Argv: []string{"/bin/app", "now"}, Duration: time.Second, Exited: true, ExitCode: 66}}
+		o.Slim = *subject(t, strings.Replace(missingSlim, "}", `,"Healthcheck":{"Test":["CMD","ask"]}}`, 1))
 		r, err := Run(t.Context(), o)
 		if err != nil {
 			t.Fatal(err)

@@ -20,6 +20,10 @@ type Workload struct {
 	// Exposed are the TCP ports that the image's config names.
 	Exposed []int
 	Ready   ReadyOptions // Ports, Exposed, AnyPort and Health are filled in
+	// MayEnd says that the workload is expected to end by itself. If nothing
+	// was to be asked but what the image itself names (its ports, its
+	// HEALTHCHECK, which may be another command's), its end is no error.
+	MayEnd bool
 	Limits  CrawlLimits
 	Options Options // Ports is filled in
 	// Progress, when not nil, is told what comes next.
@@ -59,8 +63,18 @@ func (w Workload) Batch() bool {
 // Run waits until the workload is ready, finds the questions that documents
 // and pages hold, and asks everything twice. With an error the result is what
 // there was until then; ErrEnded says that the workload ended while it was
-// asked.
+// asked, which is no error where [Workload.MayEnd] allows it.
 func Run(ctx context.Context, c Running, w Workload) (Result, error) {
+	r, err := w.run(ctx, c)
+	if errors.Is(err, ErrEnded) && w.MayEnd && len(w.given()) == 0 && w.Ready.by() == "" {
+		return Result{Ready: endedByItself}, nil
+	}
+	return r, err
+}
+
+const endedByItself = "the workload ended by itself, before it was ready"
+
+func (w Workload) run(ctx context.Context, c Running) (Result, error) {
 	var r Result
 	if err := CheckVariables(w.given(), w.Options.Getenv); err != nil {
 		return r, err

@@ -224,3 +224,30 @@ func TestPlace(t *testing.T) {
 		}
 	}
 }
+
+// A job of an image that is a server otherwise: that it ends before the
+// image's ports and HEALTHCHECK say anything is what was to happen; but
+// questions that somebody gave want answers.
+func TestRunMayEnd(t *testing.T) {
+	server := Workload{Exposed: []int{80}, Health: &Health{Argv: []string{"false"}}, Options: quick()}
+	for _, c := range []struct {
+		name   string
+		change func(*Workload)
+		ready  string
+		is     error
+	}{
+		{"a job", func(w *Workload) { w.MayEnd = true }, endedByItself, nil},
+		{"a server", func(*Workload) {}, "", ErrEnded},
+		{"a question", func(w *Workload) { w.MayEnd, w.Probes = true, []profile.Probe{mustHTTP(t, ":80/")} }, "", ErrEnded},
+		{"a way to be ready", func(w *Workload) { w.MayEnd, w.Ready.By = true, ByHealth }, "", ErrEnded},
+	} {
+		f := newFake(t, nil)
+		f.end(0)
+		f.logW.Close()
+		w := server
+		c.change(&w)
+		if r, err := Run(t.Context(), f, w); r.Ready != c.ready || !errors.Is(err, c.is) {
+			t.Errorf("%s: %+v, %v", c.name, r, err)
+		}
+	}
+}

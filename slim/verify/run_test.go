@@ -240,8 +240,7 @@ func TestRunHearsTheSourceWrite(t *testing.T) {
 	}
 }
 
-// A batch job has to end as it did when it was recorded, and is given the
-// time; that the image has a HEALTHCHECK, for its server, is nothing to a job.
+// A batch job has to end as it did when it was recorded, and is given the time.
 func TestRunJob(t *testing.T) {
 	for name, c := range map[string]struct {
 		slim *scripted
@@ -252,7 +251,6 @@ func TestRunJob(t *testing.T) {
 	} {
 		e, o := options(t, profile.Probe{}, c.slim, c.slim)
 		o.Profile.Sessions = []profile.Session{{ID: "s", Engine: "builtin", Argv: []string{"/bin/app", "now"}, Duration: time.Second, Exited: true, ExitCode: 66}}
-		o.Slim = *subject(t, strings.Replace(missingSlim, "}", `,"Healthcheck":{"Test":["CMD","ask"]}}`, 1))
 		r, err := Run(t.Context(), o)
 		if err != nil {
 			t.Fatal(err)
@@ -260,6 +258,18 @@ func TestRunJob(t *testing.T) {
 		w := r.Workloads[0]
 		if w.Stop.OK != c.ok || !w.Restart.OK || !c.ok && !strings.Contains(w.Stop.Text, "disk is full") || e.specs[0].Argv[1] != "now" {
 			t.Errorf("%s: %+v", name, w)
+		}
+	}
+}
+
+// An image's HEALTHCHECK is of its server: a job is not held up by it.
+func TestLaunchReady(t *testing.T) {
+	s := subject(t, strings.Replace(missingSlim, "}", `,"Healthcheck":{"Test":["CMD","ask"]}}`, 1))
+	_, o := options(t, profile.Probe{})
+	v := verifier{Options: o}
+	for _, w := range []workload{{}, {exits: true}} {
+		if l := v.launch(engine.Spec{Tree: s.Tree}, &w); (l.ready.Health == nil) != w.exits {
+			t.Errorf("exits %v: ready by %+v", w.exits, l.ready)
 		}
 	}
 }

@@ -334,7 +334,7 @@ file var/lib/dpkg/status.d/b.md5sums "00  usr/bin/b\n"
 // Image without the database of its packages would look like one without
 // packages: it takes a word of the user's.
 func TestDatabaseThatCannotBeFiltered(t *testing.T) {
-	for _, db := range []string{"/lib/apk/db/installed", "/var/lib/rpm/rpmdb.sqlite", "/usr/lib/sysimage/rpm/Packages.db"} {
+	for _, db := range []string{"/usr/lib/opkg/status", "/var/lib/rpm/rpmdb.sqlite", "/usr/lib/sysimage/rpm/Packages.db"} {
 		tree := open(t, "\n-- layer --\nfile t\nfile "+db[1:]+" \"db\"\n")
 		plan := planned(t, tree, opened("/t", db), Options{})
 		if d := cmp.Diff([]string{"error package-database " + db}, findingLines(plan)); d != "" {
@@ -354,5 +354,29 @@ func TestNoDatabaseNoFinding(t *testing.T) {
 	plan := planned(t, open(t, "\n-- layer --\nfile t\n"), opened("/t"), Options{})
 	if len(plan.Findings) > 0 || len(plan.Packages) > 0 {
 		t.Errorf("%+v %+v", plan.Findings, plan.Packages)
+	}
+}
+
+// Alpine's database is one file, and goes into pare's own layer.
+func TestApkDatabase(t *testing.T) {
+	tree := open(t, `
+-- layer --
+file etc/alpine-release "3.19.0"
+file bin/a 0755 "a"
+file lib/apk/db/installed "P:a\nV:1-r0\nA:x86_64\nF:bin\nR:a\nZ:Q1=\n"
+file lib/apk/db/scripts.tar "scripts"
+-- layer --
+file bin/b 0755 "b"
+file bin/b2 0755 "b"
+file bin/c 0755 "c"
+file lib/apk/db/installed 0640 "P:a\nV:1-r0\nA:x86_64\nF:bin\nR:a\nZ:Q1=\n\nP:b\nV:2-r0\nA:x86_64\nF:bin\nR:b\nR:b2\n\nP:c\nV:2-r0\nA:x86_64\nF:bin\nR:c\n"
+`)
+	plan, out := slimmed(t, tree, opened("/bin/a", "/bin/b"), Options{Granularity: GranularityFile})
+	got := dumpTree(t, out)
+	if want := `file 0640 0:0 "P:a\nV:1-r0\nA:x86_64\nF:bin\nR:a\nZ:Q1=\n\nP:b\nV:2-r0\nA:x86_64\nF:bin\nR:b\n\n"`; got["/lib/apk/db/installed"] != want {
+		t.Errorf("got %s", got["/lib/apk/db/installed"])
+	}
+	if got["/lib/apk/db/scripts.tar"] != "" || got["/etc/alpine-release"] == "" || len(plan.Findings) > 0 || len(plan.Packages) != 2 {
+		t.Errorf("%q %v %v", got, plan.Findings, plan.Packages)
 	}
 }

@@ -37,6 +37,12 @@ func (d *DB) Depends(p *Package) []*Package {
 // called is the package of that name, by preference of that architecture, or
 // else the first that provides it; nil when none is installed.
 func (d *DB) called(name, arch string) *Package {
+	if strings.HasPrefix(name, "/") { // apk's, for the interpreter of a script
+		if e, _ := d.names.find(name); e != nil && len(d.owners[e.Path]) > 0 {
+			return d.owners[e.Path][0]
+		}
+		return nil
+	}
 	var first *Package
 	for _, q := range d.byName[name] {
 		if q.Arch == arch {

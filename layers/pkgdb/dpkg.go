@@ -224,6 +224,7 @@ func (d *DB) DatabasePaths() []string {
 		}
 	}
 	walk(d.list(adminDir))
+	walk(d.apkEntries())
 	for _, p := range d.Unsupported {
 		out = append(out, d.file(p)...)
 	}

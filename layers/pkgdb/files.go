@@ -9,6 +9,9 @@ import (
 // IsDatabase says whether path is a file that [Read] or [DB.Filter] reads: a
 // hint for what content to keep at hand.
 func IsDatabase(p string) bool {
+	if slices.Contains(apkFiles, p) {
+		return true
+	}
 	if !strings.HasPrefix(p, adminDir+"/") {
 		return false
 	}

@@ -50,7 +50,7 @@ func (d *DB) Filter(kept func(path string) bool) *Filtered {
 			f.Half = append(f.Half, p)
 		}
 		f.Files = append(f.Files, d.packageFiles(p, kept)...)
-		if p.file == "" {
+		if p.file == "" && p.apk == nil {
 			status.Write(keepConffiles(p.stanza, d.spelling(p, kept).unchanged))
 			status.WriteString("\n\n")
 		}
@@ -59,6 +59,7 @@ func (d *DB) Filter(kept func(path string) bool) *Filtered {
 		f.Files = append(f.Files, File{Path: statusFile, Content: status.Bytes(), Like: statusFile})
 		f.Files = append(f.Files, d.common(kept, names)...)
 	}
+	f.Files = append(f.Files, d.apkDatabase(f.Packages, kept)...)
 	slices.SortFunc(f.Files, func(a, b File) int { return strings.Compare(a.Path, b.Path) })
 	byID := func(a, b *Package) int { return strings.Compare(a.ID(), b.ID()) }
 	slices.SortStableFunc(f.Packages, byID)
@@ -114,6 +115,9 @@ func (d *DB) PackageFiles(id string, kept func(path string) bool) []File {
 }
 
 func (d *DB) packageFiles(p *Package, kept func(string) bool) []File {
+	if p.apk != nil {
+		return nil // apk has one file for all
+	}
 	covers, spell := d.covers(p, kept), d.spelling(p, kept)
 	if p.file != "" {
 		stanza := append(keepConffiles(p.stanza, spell.unchanged), '\n')

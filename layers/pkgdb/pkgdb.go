@@ -2,9 +2,9 @@
 // package database that tells the truth about a part of the image.
 //
 // Debian's database is read and written, in dpkg's own form and in the
-// status.d form of distroless images. Databases of apk and rpm are found and
-// named, so that nobody takes an image without its database for one without
-// packages.
+// status.d form of distroless images, and so is Alpine's (apk). Databases of
+// rpm and others are found and named, so that nobody takes an image without
+// its database for one without packages.
 package pkgdb
 
 import (
@@ -25,7 +25,8 @@ type Package struct {
 
 	stanza    []byte // to the letter, without the blank line after it
 	multiSame bool
-	file      string     // its file in status.d; "" in dpkg's own form
+	apk       *apkRecord // nil in dpkg's forms
+	file      string     // its file in status.d; "" in dpkg's own form and in apk's
 	paths     []string   // entries it owns, resolved, sorted; directories too
 	owned     []string   // of them, those that are no directories
 	list      []string   // lines of its .list or .md5sums file
@@ -49,7 +50,7 @@ func (p *Package) Paths() []string { return p.paths }
 
 // DB is an image's package database.
 type DB struct {
-	// Format is "dpkg" or "status.d", "" when the image has no database that
+	// Format is "dpkg", "status.d" or "apk", "" when the image has no database that
 	// can be filtered.
 	Format string
 	// Unsupported are the paths of databases that cannot be filtered yet.
@@ -65,6 +66,7 @@ type DB struct {
 	diversions []diversion
 	diverted   map[string][]diversion // by the name that is diverted
 	names      names
+	apkFile    string // "" when apk has no database here
 	byName     map[string][]*Package
 	provided   map[string]*Package // the first by ID
 }
@@ -84,15 +86,17 @@ func Read(t *layers.Tree) (*DB, error) {
 	if err := d.readStatusD(); err != nil {
 		return nil, err
 	}
+	if err := d.readApk(); err != nil {
+		return nil, err
+	}
 	d.packages = slices.Clone(d.order)
 	slices.SortStableFunc(d.packages, func(a, b *Package) int { return cmp.Compare(a.ID(), b.ID()) })
 	d.index()
 	return d, nil
 }
 
-// unsupported are where apk, rpm, opkg and pacman keep their databases.
+// unsupported are where rpm, opkg and pacman keep their databases.
 var unsupported = []string{
-	"/lib/apk/db/installed", "/usr/lib/apk/db/installed",
 	"/usr/lib/sysimage/rpm/Packages", "/usr/lib/sysimage/rpm/Packages.db", "/usr/lib/sysimage/rpm/rpmdb.sqlite",
 	"/var/lib/rpm/Packages", "/var/lib/rpm/Packages.db", "/var/lib/rpm/rpmdb.sqlite",
 	"/usr/lib/opkg/status", "/var/lib/opkg/status", "/var/lib/pacman/local",

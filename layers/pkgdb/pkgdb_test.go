@@ -237,10 +237,10 @@ file var/lib/dpkg/status.d/two "Package: two\nArchitecture: amd64\nVersion: 2\n"
 func TestDatabasesThatCannotBeFiltered(t *testing.T) {
 	_, db := open(t, `
 -- layer --
-file lib/apk/db/installed "P:x\n"
+file usr/lib/opkg/status "Package: x\n"
 file var/lib/rpm/rpmdb.sqlite "SQLite"
 `)
-	if diff := cmp.Diff([]string{"/lib/apk/db/installed", "/var/lib/rpm/rpmdb.sqlite"}, db.Unsupported); diff != "" {
+	if diff := cmp.Diff([]string{"/var/lib/rpm/rpmdb.sqlite", "/usr/lib/opkg/status"}, db.Unsupported); diff != "" {
 		t.Error(diff)
 	}
 }

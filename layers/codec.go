@@ -14,7 +14,7 @@ import (
 
 // indexVersion is part of the cache key: raise it whenever what a scan finds,
 // or how it is written here, changes.
-const indexVersion = 2
+const indexVersion = 3
 
 var errCorrupt = errors.New("corrupt layer index")
 
@@ -103,6 +103,7 @@ func (w *encoder) sniff(s *Sniff) {
 		w.list(e.RunPath)
 		w.bool(e.NoDefaultLib)
 		w.bool(e.Dynamic)
+		w.list(e.Names)
 	}
 }
 
@@ -212,7 +213,7 @@ func (r *decoder) sniff() *Sniff {
 		s.ELF = &elfdeps.Info{
 			Class: byte(r.int()), Data: byte(r.int()), Machine: uint16(r.int()), Type: uint16(r.int()),
 			Interp: r.string(), Soname: r.string(), Needed: r.list(), RPath: r.list(), RunPath: r.list(),
-			NoDefaultLib: r.bool(), Dynamic: r.bool(),
+			NoDefaultLib: r.bool(), Dynamic: r.bool(), Names: r.list(),
 		}
 	}
 	return s

@@ -57,7 +57,9 @@ func (s *scan) smallELF(ord int32, n *Inode, r io.Reader, want bool) error {
 	if _, err := io.ReadFull(r, mem); err != nil {
 		return tarError(noEOF(err))
 	}
-	n.sniff = parseELF(bytes.NewReader(mem), n.Size)
+	var names elfdeps.LibraryNames
+	names.Write(mem) //nolint:errcheck // it does not fail
+	n.sniff = parseELF(bytes.NewReader(mem), n.Size, &names)
 	if err := s.meter.kept(n.sniff.size()); err != nil {
 		return err
 	}
@@ -70,24 +72,26 @@ func (s *scan) smallELF(ord int32, n *Inode, r io.Reader, want bool) error {
 // largeELF spools the file to look at it, and takes it back if it was not
 // wanted.
 func (s *scan) largeELF(ord int32, n *Inode, r io.Reader, want bool) error {
-	if err := s.spool.add(ord, n.Size, r); err != nil {
+	var names elfdeps.LibraryNames
+	if err := s.spool.add(ord, n.Size, io.TeeReader(r, &names)); err != nil {
 		return err
 	}
 	if err := s.spool.flush(); err != nil {
 		return err
 	}
-	n.sniff = parseELF(s.spool.section(s.spool.pieces[ord]), n.Size)
+	n.sniff = parseELF(s.spool.section(s.spool.pieces[ord]), n.Size, &names)
 	if !want {
 		s.spool.takeBack(ord)
 	}
 	return s.meter.kept(n.sniff.size())
 }
 
-func parseELF(r io.ReaderAt, size int64) *Sniff {
+func parseELF(r io.ReaderAt, size int64, names *elfdeps.LibraryNames) *Sniff {
 	info, err := elfdeps.Parse(r, size)
 	if err != nil {
 		return &Sniff{ELFError: err.Error()}
 	}
+	info.Names = names.Besides(info)
 	return &Sniff{ELF: info}
 }
 
@@ -96,7 +100,7 @@ func (s *Sniff) size() int {
 	n := len(s.Shebang) + len(s.ELFError)
 	if e := s.ELF; e != nil {
 		n += len(e.Interp) + len(e.Soname)
-		for _, list := range [][]string{e.Needed, e.RPath, e.RunPath} {
+		for _, list := range [][]string{e.Needed, e.RPath, e.RunPath, e.Names} {
 			for _, v := range list {
 				n += len(v) + 16
 			}

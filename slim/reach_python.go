@@ -28,7 +28,9 @@ var reachPython = language{
 		var out []string
 		f := s.pythonFile(e.Path)
 		for _, imp := range imports.ScanPython(src) {
-			if (!lib || imp.Top) && s.langs.Spend(64*len(f.roots)*(1+len(imp.Names))) {
+			if imp.Library != "" {
+				out = append(out, s.pythonOpens(imp)...)
+			} else if (!lib || imp.Top) && s.langs.Spend(64*len(f.roots)*(1+len(imp.Names))) {
 				out = append(out, f.resolve(imp)...)
 			}
 		}
@@ -46,6 +48,31 @@ var reachPython = language{
 		}
 		return cmp.Or(pythonTop(p), path.Dir(p))
 	},
+}
+
+// pythonOpens are the shared libraries that a call of ctypes or cffi
+// loads: by file name as dlopen(3) finds it, or what find_library would find
+// for a short name, "libNAME.so" with any version.
+func (s *selection) pythonOpens(imp imports.Python) []string {
+	info := s.firstProgram()
+	if info == nil {
+		return nil
+	}
+	if !imp.Find {
+		if p := s.library(info, imp.Library); p != "" {
+			return []string{p}
+		}
+		return nil
+	}
+	var out []string
+	for _, dir := range s.libs.Directories(info) {
+		for _, e := range s.named(dir, "lib"+imp.Library+".so") {
+			if s.isLibrary(info, e.Path) {
+				out = append(out, e.Path)
+			}
+		}
+	}
+	return out
 }
 
 func (s *selection) inStdlib(p string) bool {

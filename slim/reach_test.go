@@ -316,8 +316,8 @@ func TestReachAgainstModulefinder(t *testing.T) {
 	}
 }
 
-// Every import statement of the installed Python's library, against its own
-// parser.
+// Every import statement of the installed Python's library, and every library
+// that it loads by a literal name, against its own parser.
 func TestScanAgainstAST(t *testing.T) {
 	needProgram(t, "python3")
 	const script = `
@@ -328,8 +328,13 @@ for name in sys.stdin.read().split("\n"):
     try: tree = ast.parse(open(name, "rb").read())
     except Exception: continue
     out = set()
+    formatted = {id(m) for n in ast.walk(tree) if isinstance(n, ast.JoinedStr) for m in ast.walk(n)}
     for n in ast.walk(tree):
+        if id(n) in formatted: continue # code in f-strings does not count
         if isinstance(n, ast.Import): out |= {a.name for a in n.names}
+        if isinstance(n, ast.Call) and n.args and isinstance(n.args[0], ast.Constant) and isinstance(n.args[0].value, str):
+            f = n.func.attr if isinstance(n.func, ast.Attribute) else n.func.id if isinstance(n.func, ast.Name) else ""
+            if f in ("CDLL", "PyDLL", "LoadLibrary", "find_library", "dlopen"): out.add("library " + n.args[0].value)
         if isinstance(n, ast.ImportFrom): out.add("." * n.level + (n.module or "") + ":" + ",".join(a.name for a in n.names if a.name != "*"))
     print(name, *sorted(out), sep="\t")
 `
@@ -369,7 +374,10 @@ for name in sys.stdin.read().split("\n"):
 		var got []string
 		for _, imp := range imports.ScanPython(src) {
 			s := strings.Repeat(".", imp.Level) + imp.Module
-			if imp.From {
+			switch {
+			case imp.Library != "":
+				s = "library " + imp.Library
+			case imp.From:
 				s += ":" + strings.Join(imp.Names, ",")
 			}
 			got = append(got, s)
@@ -394,4 +402,23 @@ func needProgram(t *testing.T, name string) {
 		t.Fatalf("%s is missing; make install-deps", name)
 	}
 	t.Skipf("no %s here", name)
+}
+
+// What ctypes and cffi load by literal names counts as imported.
+func TestReachPythonLibraries(t *testing.T) {
+	const lib = "usr/lib/x86_64-linux-gnu/"
+	runRuleCases(t, []ruleCase{{
+		name: "ctypes", options: Options{Granularity: GranularityFile, Reach: ReachKeep},
+		opened: "/app /usr/lib/python3.11/os.py /usr/app/main.py",
+		image: glibc + program("app", "libc.so.6") + library(lib+"libmagic.so.1") + library(lib+"libsqlite3.so.0.8.6") +
+			"symlink " + lib + "libsqlite3.so.0 -> libsqlite3.so.0.8.6\n" + library(lib+"libother.so.1") + "file usr/lib/python3.11/os.py\n" +
+			`file usr/app/main.py "ffi.dlopen('libmagic.so.1')\nx = find_library('sqlite3')\nCDLL('gone.so')\n# CDLL('libother.so.1')\n"` + "\n",
+		want: glibcKept + `
+/usr/lib/python3.11/os.py access
+/usr/app/main.py access
+/usr/lib/x86_64-linux-gnu/libmagic.so.1 reach-python /usr/app/main.py
+/usr/lib/x86_64-linux-gnu/libsqlite3.so.0 link /usr/lib/x86_64-linux-gnu/libsqlite3.so.0.8.6
+/usr/lib/x86_64-linux-gnu/libsqlite3.so.0.8.6 reach-python /usr/app/main.py
+`,
+	}})
 }

@@ -74,8 +74,7 @@ func (s *selection) addNeeds(f elfdeps.File) {
 	}
 	s.elfSeen[key] = true
 	s.elfLoaders[f.Final]++
-	if s.lookups += s.lookupsOf(f); s.lookups > maxLookups {
-		s.err = fmt.Errorf("finding libraries: %w: what the ELF files of this image need takes over %d look-ups", layers.ErrLimit, maxLookups)
+	if !s.spendLookups(s.lookupsOf(f)) {
 		return
 	}
 	hands := s.libs.Hands(f)
@@ -95,6 +94,15 @@ func (s *selection) addNeeds(f elfdeps.File) {
 			s.addNeeds(elfdeps.File{Path: lib.Path, Final: lib.Final, Inherited: hands})
 		}
 	}
+}
+
+// spendLookups counts look-ups that come; false when they are too many.
+func (s *selection) spendLookups(n int) bool {
+	if s.lookups += n; s.lookups > maxLookups {
+		s.err = fmt.Errorf("finding libraries: %w: what the ELF files of this image need takes over %d look-ups", layers.ErrLimit, maxLookups)
+		return false
+	}
+	return true
 }
 
 // lookupsOf is about how many names finding what f needs will look up.

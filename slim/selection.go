@@ -43,6 +43,7 @@ type selection struct {
 	elfLoaders map[string]int             // of a file, how often in elfSeen
 	needs      map[need]bool              // whether it was found, by any loader
 	lookups    int
+	opened     map[libraryName]string // of ruleDlopen: where names lead to; "" for nowhere
 
 	langs       *langpkg.Reader
 	python      *pythonEnv                     // see [selection.pythonEnv]
@@ -80,7 +81,7 @@ func newSelection(t *layers.Tree, p *profile.Profile, o Options) (*selection, er
 	}
 	s := &selection{
 		tree: t, config: viewConfig(t.Config()), profile: p, options: o, keep: newKeepSet(),
-		licensed: map[*pkgdb.Package]bool{}, cpu: newCPUVariants(),
+		licensed: map[*pkgdb.Package]bool{}, cpu: newCPUVariants(), opened: map[libraryName]string{},
 		langs: langpkg.NewReader(t), pythonSites: map[string]bool{}, pythonInfos: map[*langpkg.Distribution]bool{}, pythonDirs: map[string]bool{}, pythonStart: map[string]map[string]bool{}, pythonVenvs: map[string]bool{}, nodeDirs: map[string]bool{}, graphs: map[string]*graph{},
 		elfSeen: map[[sha256.Size]byte]bool{}, elfLoaders: map[string]int{}, needs: map[need]bool{},
 	}

@@ -99,7 +99,7 @@ func (f *slimFlags) bind(cmd *cobra.Command) {
 	bindEnum(cmd, fl, &f.options.Granularity, "granularity", "applications and language packages whole and OS packages by file (auto), all by file, or OS packages whole",
 		[]string{slim.GranularityAuto, slim.GranularityFile, slim.GranularityPackage})
 	f.options.Reach = slim.ReachReport
-	bindEnum(cmd, fl, &f.options.Reach, "reach", "what kept Python or JavaScript can import and the workload did not: named as a risk, or kept", []string{slim.ReachReport, slim.ReachKeep})
+	bindEnum(cmd, fl, &f.options.Reach, "reach", "what kept code can import or open by name and the workload did not: named as a risk, or kept", []string{slim.ReachReport, slim.ReachKeep})
 	f.options.Layers = slim.LayersPreserve
 	bindEnum(cmd, fl, &f.options.Layers, "layers", "an output layer for each source layer, or one", []string{slim.LayersPreserve, slim.LayersSquash})
 	fl.StringVar(&f.options.User, "user", "", "run as `UID:GID` (default: the image's, the one that the workload switched to, or 65532:65532)")

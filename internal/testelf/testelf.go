@@ -18,6 +18,7 @@ type File struct {
 	Needed    []string
 	RPath     string
 	RunPath   string
+	Strings   []string // others in the file
 }
 
 // Bytes returns the file: headers, interpreter, dynamic section, strings.
@@ -86,6 +87,9 @@ func (i File) strings() ([]byte, []dynTag) {
 	add(dtSoname, i.Soname)
 	add(dtRpath, i.RPath)
 	add(dtRunpath, i.RunPath)
+	for _, s := range i.Strings {
+		strtab = append(append(strtab, s...), 0)
+	}
 	return strtab, tags
 }
 

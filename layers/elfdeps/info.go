@@ -14,6 +14,10 @@ type Info struct {
 	NoDefaultLib bool     `json:"noDefaultLib,omitempty"`
 	// Dynamic says that the file has a dynamic section.
 	Dynamic bool `json:"dynamic,omitempty"`
+	// Names are of shared libraries that the file has as strings, besides its
+	// soname and needs: what it may open by name. [Parse] leaves it empty, see
+	// [LibraryNames].
+	Names []string `json:"names,omitempty"`
 }
 
 // IsExecutable says that the kernel can start the file: it names an

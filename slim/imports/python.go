@@ -12,13 +12,19 @@ type Python struct {
 	// attributes or submodules.
 	From  bool
 	Names []string
+	// Library is what ctypes or cffi load: a file's name ("libmagic.so.1") or,
+	// where Find is set, what ctypes.util.find_library looks for ("magic").
+	// Nothing else is then set.
+	Library string
+	Find    bool
 	// Top says that the statement is at the left margin: it runs whenever the
 	// file is loaded.
 	Top bool
 }
 
-// ScanPython finds import statements, and calls of import_module and
-// __import__ with a literal, in the order of the file. Imports below
+// ScanPython finds import statements, and calls with a literal that import
+// (import_module, __import__) or load a library (of ctypes: CDLL, PyDLL,
+// LoadLibrary, find_library; of cffi: dlopen), in the order of the file. Imports below
 // "if TYPE_CHECKING:" are left out: they never run
 // (docs.python.org/3/reference/lexical_analysis.html, simple_stmts.html).
 func ScanPython(src []byte) []Python {
@@ -142,16 +148,26 @@ func afterComma(toks []token) []token {
 	return nil
 }
 
+// literalCalls are the functions of which a literal first argument counts.
+var literalCalls = map[string]bool{
+	"import_module": true, "__import__": true,
+	"CDLL": true, "PyDLL": true, "LoadLibrary": true, "find_library": true, "dlopen": true,
+}
+
 // calls finds import_module("a.b"), import_module(".b", __package__) and
 // __import__("a").
 func (s *pythonScanner) calls(toks []token, top bool) {
-	for i := 0; i+3 < len(toks); i++ {
+	for i := 0; i+3 < len(toks) && len(s.out) < maxImports; i++ {
 		t := toks[i]
-		if t.kind != name || t.text != "import_module" && t.text != "__import__" {
+		if t.kind != name || !literalCalls[t.text] {
 			continue
 		}
 		arg, end := toks[i+2], toks[i+3]
 		if toks[i+1].text != "(" || arg.kind != str || end.kind != punct || end.text != ")" && end.text != "," {
+			continue
+		}
+		if t.text != "import_module" && t.text != "__import__" {
+			s.out = append(s.out, Python{Library: arg.text, Find: t.text == "find_library"})
 			continue
 		}
 		mod := strings.TrimLeft(arg.text, ".")

@@ -23,7 +23,7 @@ type Workload struct {
 	// MayEnd says that the workload is expected to end by itself. If nothing
 	// was to be asked but what the image itself names (its ports, its
 	// HEALTHCHECK, which may be another command's), its end is no error.
-	MayEnd bool
+	MayEnd  bool
 	Limits  CrawlLimits
 	Options Options // Ports is filled in
 	// Progress, when not nil, is told what comes next.

@@ -10,8 +10,10 @@ func TestRuleDlopen(t *testing.T) {
 	unwind := library("usr/lib/x86_64-linux-gnu/libgcc_s.so.1", "libc.so.6")
 	lib := "usr/lib/x86_64-linux-gnu/"
 	// The last two names lead to no library of the program's kind.
-	opener := glibc + elfFile("app", testelf.File{Interp: "/lib64/ld-linux-x86-64.so.2", Needed: []string{"libc.so.6"},
-		Strings: []string{"libplug.so.2", "/opt/x/far.so", "engines/rel.so", "libgone.so.1", "libother.so.1", "libtext.so.1"}}) +
+	opener := glibc + elfFile("app", testelf.File{
+		Interp: "/lib64/ld-linux-x86-64.so.2", Needed: []string{"libc.so.6"},
+		Strings: []string{"libplug.so.2", "/opt/x/far.so", "engines/rel.so", "libgone.so.1", "libother.so.1", "libtext.so.1"},
+	}) +
 		library(lib+"libplug.so.2.1", "libz.so.1") + "symlink " + lib + "libplug.so.2 -> libplug.so.2.1\n" + library(lib+"libz.so.1") +
 		library("opt/x/far.so") + library(lib+"engines/rel.so") +
 		elfFile(lib+"libother.so.1", testelf.File{Machine: 183}) + "file " + lib + "libtext.so.1 \"INPUT(libx)\"\n"

@@ -37,8 +37,10 @@ func TestScanPython(t *testing.T) {
 		want      []string
 	}{
 		{"statements", "import a\nimport b.c as d, e\nfrom f.g import h as i, j\nfrom k import *\n", []string{"a top", "b.c top", "e top", "f.g:h,j top", "k top"}},
-		{"libraries", "a = ctypes.CDLL('liba.so.1')\nb = cdll.LoadLibrary(\n \"libb.so\", x)\nffi.dlopen('libc.so.6', 1)\nd = find_library('d')\nCDLL(find_library(name))\nCDLL(None)\nCDLL('x' + y)\n",
-			[]string{"library liba.so.1", "library libb.so", "library libc.so.6", "library d find"}},
+		{
+			"libraries", "a = ctypes.CDLL('liba.so.1')\nb = cdll.LoadLibrary(\n \"libb.so\", x)\nffi.dlopen('libc.so.6', 1)\nd = find_library('d')\nCDLL(find_library(name))\nCDLL(None)\nCDLL('x' + y)\n",
+			[]string{"library liba.so.1", "library libb.so", "library libc.so.6", "library d find"},
+		},
 		{"relative", "from . import a\nfrom ..b import c\nfrom ...d.e import f\nfrom .... import g\n", []string{".:a top", "..b:c top", "...d.e:f top", "....:g top"}},
 		{"in brackets over lines", "from a import (  # all of it\n    b, c as d,\n\n    e,\n)\nimport f\n", []string{"a:b,c,e top", "f top"}},
 		{"continued lines", "import a, \\\n  b\nfrom c \\\r\n  import d\n", []string{"a top", "b top", "c:d top"}},

@@ -334,7 +334,7 @@ file var/lib/dpkg/status.d/b.md5sums "00  usr/bin/b\n"
 // Image without the database of its packages would look like one without
 // packages: it takes a word of the user's.
 func TestDatabaseThatCannotBeFiltered(t *testing.T) {
-	for _, db := range []string{"/usr/lib/opkg/status", "/var/lib/rpm/rpmdb.sqlite", "/usr/lib/sysimage/rpm/Packages.db"} {
+	for _, db := range []string{"/usr/lib/opkg/status", "/var/lib/rpm/Packages", "/usr/lib/sysimage/rpm/Packages.db"} {
 		tree := open(t, "\n-- layer --\nfile t\nfile "+db[1:]+" \"db\"\n")
 		plan := planned(t, tree, opened("/t", db), Options{})
 		if d := cmp.Diff([]string{"error package-database " + db}, findingLines(plan)); d != "" {

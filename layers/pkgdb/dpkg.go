@@ -225,6 +225,7 @@ func (d *DB) DatabasePaths() []string {
 	}
 	walk(d.list(adminDir))
 	walk(d.apkEntries())
+	walk(d.rpmEntries())
 	for _, p := range d.Unsupported {
 		out = append(out, d.file(p)...)
 	}

@@ -9,7 +9,7 @@ import (
 // IsDatabase says whether path is a file that [Read] or [DB.Filter] reads: a
 // hint for what content to keep at hand.
 func IsDatabase(p string) bool {
-	if slices.Contains(apkFiles, p) {
+	if slices.Contains(apkFiles, p) || path.Base(p) == rpmSQLite && slices.Contains(rpmDirs, path.Dir(p)) {
 		return true
 	}
 	if !strings.HasPrefix(p, adminDir+"/") {

@@ -50,7 +50,7 @@ func (d *DB) Filter(kept func(path string) bool) *Filtered {
 			f.Half = append(f.Half, p)
 		}
 		f.Files = append(f.Files, d.packageFiles(p, kept)...)
-		if p.file == "" && p.apk == nil {
+		if p.stanza != nil && p.file == "" {
 			status.Write(keepConffiles(p.stanza, d.spelling(p, kept).unchanged))
 			status.WriteString("\n\n")
 		}
@@ -60,6 +60,7 @@ func (d *DB) Filter(kept func(path string) bool) *Filtered {
 		f.Files = append(f.Files, d.common(kept, names)...)
 	}
 	f.Files = append(f.Files, d.apkDatabase(f.Packages, kept)...)
+	f.Files = append(f.Files, d.rpmDatabase(f.Packages)...)
 	slices.SortFunc(f.Files, func(a, b File) int { return strings.Compare(a.Path, b.Path) })
 	byID := func(a, b *Package) int { return strings.Compare(a.ID(), b.ID()) }
 	slices.SortStableFunc(f.Packages, byID)
@@ -115,8 +116,8 @@ func (d *DB) PackageFiles(id string, kept func(path string) bool) []File {
 }
 
 func (d *DB) packageFiles(p *Package, kept func(string) bool) []File {
-	if p.apk != nil {
-		return nil // apk has one file for all
+	if p.stanza == nil {
+		return nil // apk and rpm have one file for all
 	}
 	covers, spell := d.covers(p, kept), d.spelling(p, kept)
 	if p.file != "" {

@@ -2,8 +2,8 @@
 // package database that tells the truth about a part of the image.
 //
 // Debian's database is read and written, in dpkg's own form and in the
-// status.d form of distroless images, and so is Alpine's (apk). Databases of
-// rpm and others are found and named, so that nobody takes an image without
+// status.d form of distroless images; so are Alpine's (apk), and rpm's where it
+// is SQLite. Others are found and named, so that nobody takes an image without
 // its database for one without packages.
 package pkgdb
 
@@ -25,8 +25,9 @@ type Package struct {
 
 	stanza    []byte // to the letter, without the blank line after it
 	multiSame bool
-	apk       *apkRecord // nil in dpkg's forms
-	file      string     // its file in status.d; "" in dpkg's own form and in apk's
+	apk       *apkRecord // nil in other databases
+	rpm       *rpmRecord // likewise
+	file      string     // its file in status.d; "" in other databases
 	paths     []string   // entries it owns, resolved, sorted; directories too
 	owned     []string   // of them, those that are no directories
 	list      []string   // lines of its .list or .md5sums file
@@ -50,7 +51,7 @@ func (p *Package) Paths() []string { return p.paths }
 
 // DB is an image's package database.
 type DB struct {
-	// Format is "dpkg", "status.d" or "apk", "" when the image has no database that
+	// Format is "dpkg", "status.d", "apk" or "rpm", "" when the image has no database that
 	// can be filtered.
 	Format string
 	// Unsupported are the paths of databases that cannot be filtered yet.
@@ -67,6 +68,8 @@ type DB struct {
 	diverted   map[string][]diversion // by the name that is diverted
 	names      names
 	apkFile    string // "" when apk has no database here
+	rpmFile    string // likewise
+	rpmSchema  []sqliteObject
 	byName     map[string][]*Package
 	provided   map[string]*Package // the first by ID
 }
@@ -89,16 +92,19 @@ func Read(t *layers.Tree) (*DB, error) {
 	if err := d.readApk(); err != nil {
 		return nil, err
 	}
+	if err := d.readRPM(); err != nil {
+		return nil, err
+	}
 	d.packages = slices.Clone(d.order)
 	slices.SortStableFunc(d.packages, func(a, b *Package) int { return cmp.Compare(a.ID(), b.ID()) })
 	d.index()
 	return d, nil
 }
 
-// unsupported are where rpm, opkg and pacman keep their databases.
+// unsupported are where older rpm, opkg and pacman keep their databases.
 var unsupported = []string{
-	"/usr/lib/sysimage/rpm/Packages", "/usr/lib/sysimage/rpm/Packages.db", "/usr/lib/sysimage/rpm/rpmdb.sqlite",
-	"/var/lib/rpm/Packages", "/var/lib/rpm/Packages.db", "/var/lib/rpm/rpmdb.sqlite",
+	"/usr/lib/sysimage/rpm/Packages", "/usr/lib/sysimage/rpm/Packages.db",
+	"/var/lib/rpm/Packages", "/var/lib/rpm/Packages.db",
 	"/usr/lib/opkg/status", "/var/lib/opkg/status", "/var/lib/pacman/local",
 	"/var/lib/rpmmanifest/container-manifest-1", "/var/lib/rpmmanifest/container-manifest-2",
 }

@@ -238,9 +238,9 @@ func TestDatabasesThatCannotBeFiltered(t *testing.T) {
 	_, db := open(t, `
 -- layer --
 file usr/lib/opkg/status "Package: x\n"
-file var/lib/rpm/rpmdb.sqlite "SQLite"
+file var/lib/rpm/Packages "hash"
 `)
-	if diff := cmp.Diff([]string{"/var/lib/rpm/rpmdb.sqlite", "/usr/lib/opkg/status"}, db.Unsupported); diff != "" {
+	if diff := cmp.Diff([]string{"/var/lib/rpm/Packages", "/usr/lib/opkg/status"}, db.Unsupported); diff != "" {
 		t.Error(diff)
 	}
 }

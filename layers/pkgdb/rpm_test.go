@@ -237,3 +237,20 @@ func FuzzRPM(f *testing.F) {
 		}
 	})
 }
+
+// A page may say that it has very many rows, all of the same bytes.
+func TestSQLiteRowsInEachOther(t *testing.T) {
+	b := writeSQLite([]sqliteObject{{kind: "table", name: "Packages", rows: []blob{{1, make([]byte, 3000)}}}})
+	leaf := b[writtenPage : 2*writtenPage]
+	leaf[3], leaf[4] = 0, 100 // rows
+	for i := range 100 {
+		copy(leaf[8+2*i:], leaf[8:10])
+	}
+	f, err := openSQLite(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.table("Packages"); err == nil || !strings.Contains(err.Error(), "rows are in each other") {
+		t.Errorf("got %v", err)
+	}
+}

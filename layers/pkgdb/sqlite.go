@@ -119,18 +119,19 @@ func (v value) int() int64 {
 
 // rows are those of the b-tree that a page is the root of.
 func (f *sqliteFile) rows(root int64) ([]row, error) {
-	w := sqliteWalk{sqliteFile: f, left: len(f.b)/f.page + 1, seen: map[int64]bool{}}
+	w := sqliteWalk{sqliteFile: f, left: int64(len(f.b)), seen: map[int64]bool{}}
 	if err := w.walk(root, 0); err != nil {
 		return nil, err
 	}
 	return w.out, nil
 }
 
-// sqliteWalk is a walk through a b-tree. Each page is read once: a hostile
-// file has circles, and trees that share branches.
+// sqliteWalk is a walk through a b-tree. Each page is read once, and each byte
+// is of one record: a hostile file has circles, trees that share branches, and
+// records in each other.
 type sqliteWalk struct {
 	*sqliteFile
-	left int
+	left int64 // bytes of records
 	seen map[int64]bool
 	out  []row
 }
@@ -192,6 +193,9 @@ func (w *sqliteWalk) cell(b []byte) error {
 	id, b, ok2 := uvarint(b)
 	if !ok || !ok2 || size < 0 || size > int64(len(w.b)) {
 		return fmt.Errorf("%w: a row of %d bytes", errSQLite, size)
+	}
+	if w.left -= size; w.left < 0 {
+		return fmt.Errorf("%w: rows are in each other", errSQLite)
 	}
 	local := w.local(int(size))
 	if local > len(b) {

@@ -47,6 +47,14 @@ func must[T any](t *testing.T, what string) func(T, error) T {
 
 func testApp(ctx context.Context, t *testing.T, b *bed, a *app, full bool) (rows []row) {
 	began := time.Now()
+	t.Cleanup(func() {
+		if t.Failed() {
+			return // to be looked at
+		}
+		if err := b.discardUnpacked(); err != nil {
+			t.Error(err)
+		}
+	})
 	s := must[*source](t, "making the image")(b.makeSource(ctx, a))
 	t.Logf("%s, built and pushed in %.0f s", s.registryRef(), time.Since(began).Seconds())
 	traces := must[[]string](t, "recording")(b.record(ctx, a, s))

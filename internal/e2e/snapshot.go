@@ -41,6 +41,11 @@ func (b *bed) unpack(ctx context.Context, layout, tag, name string) (root string
 	return filepath.Join(bundle, "rootfs"), err
 }
 
+// discardUnpacked frees what unpack wrote: some gigabytes an app.
+func (b *bed) discardUnpacked() error {
+	return os.RemoveAll(filepath.Join(b.run, "bundle"))
+}
+
 // snapshot reads every path below root; "/" is root itself.
 func snapshot(root string) (map[string]node, error) {
 	nodes := map[string]node{}

@@ -20,7 +20,10 @@ type group struct {
 }
 
 // groups in the order of their names.
-var groups = []group{groupCA, groupGconv, groupLocale, groupNSS, groupOpenSSL, groupPython, groupTerminfo, groupTimeZones}
+var groups = []group{
+	groupCA, groupFontconfig, groupGconv, groupGdkPixbuf, groupGIO, groupImageMagick, groupJavaCDS, groupKrb5, groupLocale, groupMagic,
+	groupNSS, groupOpenSSL, groupPAM, groupPerlEncode, groupPerlUnicore, groupPython, groupRubyEnc, groupSASL, groupTerminfo, groupTimeZones,
+}
 
 // GroupNames are the names that Options.Groups takes, sorted.
 func GroupNames() []string {
@@ -103,4 +106,21 @@ func (s *selection) addLibraryTrees(r Reason, name string) {
 	for _, d := range s.libraryRoots() {
 		s.addTrees(r, nil, path.Join(d, name))
 	}
+}
+
+// maxConfig bounds a file of configuration that a group reads.
+const maxConfig = 64 << 10
+
+// readConfig returns a configuration file's content, following symlinks; nil
+// when there is none or it is over 64 KiB.
+func (s *selection) readConfig(p string) []byte {
+	res, err := s.tree.Resolve(p)
+	if err != nil || res.Entry.Type != layers.Regular {
+		return nil
+	}
+	b, err := s.tree.ReadContent(res.Entry.Inode, maxConfig)
+	if err != nil {
+		return nil
+	}
+	return b
 }

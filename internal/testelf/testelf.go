@@ -1,5 +1,5 @@
 // Package testelf makes small ELF files for tests: all that a loader's
-// search looks at, and no code.
+// search and its symbol tables look at, and no code.
 package testelf
 
 import (
@@ -19,9 +19,14 @@ type File struct {
 	RPath     string
 	RunPath   string
 	Strings   []string // others in the file
+	Symbols   []Symbol
+	Defines   []string // versions that the file defines
+	Needs     []Need   // versions needed besides those of imports
+	Hash      Hash
 }
 
-// Bytes returns the file: headers, interpreter, dynamic section, strings.
+// Bytes returns the file: headers, interpreter, dynamic section, strings, and
+// what there is of symbols.
 func (i File) Bytes() []byte {
 	var order binary.AppendByteOrder = binary.LittleEndian
 	data := byte(1)
@@ -30,6 +35,7 @@ func (i File) Bytes() []byte {
 	}
 	w := fileWriter{order: order, is64: i.Class == 2}
 	strtab, tags := i.strings()
+	tables := newTables(i, w, &strtab)
 	ehsize, phsize, word := 52, 32, 4
 	if w.is64 {
 		ehsize, phsize, word = 64, 56, 8
@@ -40,8 +46,10 @@ func (i File) Bytes() []byte {
 	}
 	interpOff := ehsize + phnum*phsize
 	dynOff := interpOff + len(i.Interp) + 1
-	strOff := dynOff + (len(tags)+3)*2*word
-	size := strOff + len(strtab)
+	strOff := dynOff + (len(tags)+3+tables.tags())*2*word
+	end := strOff + len(strtab)
+	tags = append(tags, tables.place(&end)...)
+	size := end
 
 	w.buf.WriteString("\x7fELF")
 	w.buf.Write([]byte{i.Class, data, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0})
@@ -69,6 +77,10 @@ func (i File) Bytes() []byte {
 		w.word(t.val)
 	}
 	w.buf.Write(strtab)
+	for _, t := range tables {
+		w.pad(t.off)
+		w.buf.Write(t.b)
+	}
 	return w.buf.Bytes()
 }
 

@@ -41,13 +41,21 @@ const (
 	ptDynamic = 2
 	ptInterp  = 3
 
-	dtNeeded  = 1
-	dtStrtab  = 5
-	dtStrsz   = 10
-	dtSoname  = 14
-	dtRpath   = 15
-	dtRunpath = 29
-	dtFlags1  = 0x6ffffffb
+	dtNeeded     = 1
+	dtHash       = 4
+	dtStrtab     = 5
+	dtSymtab     = 6
+	dtStrsz      = 10
+	dtSoname     = 14
+	dtRpath      = 15
+	dtRunpath    = 29
+	dtGNUHash    = 0x6ffffef5
+	dtVersym     = 0x6ffffff0
+	dtFlags1     = 0x6ffffffb
+	dtVerdef     = 0x6ffffffc
+	dtVerdefNum  = 0x6ffffffd
+	dtVerneed    = 0x6ffffffe
+	dtVerneedNum = 0x6fffffff
 
 	df1NoDefaultLib = 0x800
 )
@@ -93,6 +101,13 @@ func (p *parser) contents() error {
 		}
 	}
 	return nil
+}
+
+// addressTags are dynamic tags whose values are addresses of tables: of
+// strings, symbols, hashes, versions, relocations, and of code and its lists.
+var addressTags = []uint64{
+	3, dtHash, dtStrtab, dtSymtab, 7, 12, 13, 17, 23, 25, 26, 32, 34, 36,
+	dtGNUHash, dtVersym, dtVerdef, dtVerneed,
 }
 
 type program struct {
@@ -232,16 +247,24 @@ func (p *parser) offset(addr uint64) (uint64, bool) {
 
 type dynTag struct{ tag, val uint64 }
 
-func (p *parser) dynamic(ph program) error {
+// dynamicTags reads a dynamic section up to its end mark.
+func (p *parser) dynamicTags(ph program) ([]dynTag, error) {
 	if ph.filesize > maxDynamic {
-		return p.fail(ph.off, "dynamic section of %d bytes, at most %d are read", ph.filesize, maxDynamic)
+		return nil, p.fail(ph.off, "dynamic section of %d bytes, at most %d are read", ph.filesize, maxDynamic)
 	}
 	b, err := p.read(ph.off, ph.filesize, "dynamic section")
+	if err != nil {
+		return nil, err
+	}
+	return p.tags(b), nil
+}
+
+func (p *parser) dynamic(ph program) error {
+	tags, err := p.dynamicTags(ph)
 	if err != nil {
 		return err
 	}
 	p.info.Dynamic = true
-	tags := p.tags(b)
 	var strtab, strsz uint64
 	for _, t := range tags {
 		switch t.tag {

@@ -31,6 +31,6 @@ func rules() []rule {
 	for _, g := range groups {
 		all = append(all, g.rule())
 	}
-	return append(all, ruleAppDir, rulePip, ruleNpm, rulePackage, ruleLicence,
+	return append(all, ruleAppDir, ruleStdlib, rulePip, ruleNpm, rulePackage, ruleLicence,
 		reachRule(reachPython), reachRule(reachNode), ruleLdCache)
 }

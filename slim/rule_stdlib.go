@@ -1,0 +1,44 @@
+package slim
+
+import (
+	"regexp"
+	"slices"
+)
+
+// ruleStdlib is granularity auto for the library that a language brings with
+// it, where OS packages do (where none does, it is in an application
+// directory): code imports its modules when it first needs them, and they
+// import each other inside of functions and by names that they make up. So
+// of each package of which the workload used a module, all modules come.
+// Headers, static libraries and test suites are in packages of their own.
+var ruleStdlib = rule{name: "stdlib", seed: func(s *selection) {
+	if s.options.Granularity == GranularityFile {
+		return
+	}
+	done := map[string]bool{}
+	for _, p := range s.usedCode() {
+		owner, ok := s.packages.Owner(p)
+		if !ok || done[owner.ID()] || !inAnyStdlib(p) {
+			continue
+		}
+		done[owner.ID()] = true
+		s.addPaths(slices.DeleteFunc(slices.Clone(owner.Paths()), func(p string) bool { return !inAnyStdlib(p) }),
+			Reason{Rule: "stdlib", From: p, Note: quoted(owner.ID())})
+	}
+}}
+
+// stdlibs match what is in a language's own library, by its path alone, with
+// the version in it: what is installed beside (site-packages, gems, vendor_perl)
+// has rules of its own.
+var stdlibs = []*regexp.Regexp{
+	// docs.python.org/3/library/sysconfig.html, "stdlib" and "platstdlib"
+	regexp.MustCompile(`/lib(64)?/(pypy|python)3\.[0-9]+/`),
+	// RbConfig's rubylibdir and rubyarchdir
+	regexp.MustCompile(`/lib(64)?(/[^/]+-linux-[^/]+)?/ruby/[0-9]+\.[0-9.]+/`),
+	// perl -V's privlib and archlib of Debian and Alpine; perl-base is Debian's smallest one
+	regexp.MustCompile(`/(share|lib(/[^/]+-linux-[^/]+)?)/(perl/5\.[0-9.]+|perl5/core_perl|perl-base)/`),
+}
+
+func inAnyStdlib(p string) bool {
+	return siteOf(p) == "" && slices.ContainsFunc(stdlibs, func(r *regexp.Regexp) bool { return r.MatchString(p) })
+}

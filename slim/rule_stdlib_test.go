@@ -1,0 +1,101 @@
+package slim
+
+import "testing"
+
+func TestRuleStdlib(t *testing.T) {
+	image := `
+-- content status --
+Package: lib-python
+Status: install ok installed
+Architecture: all
+Version: 1
+
+Package: lib-more
+Status: install ok installed
+Architecture: all
+Version: 1
+
+Package: perl-modules
+Status: install ok installed
+Architecture: all
+Version: 1
+
+-- layer --
+file var/lib/dpkg/status @status
+file var/lib/dpkg/info/lib-python.list "/usr/lib/python3.11/os.py\n/usr/lib/python3.11/csv.py\n/usr/lib/python3.11/lib-dynload/_csv.so\n/usr/share/doc/lib-python/NEWS\n"
+file var/lib/dpkg/info/lib-more.list "/usr/lib/python3.11/config/libpython.a\n/usr/lib/python3/dist-packages/extra.py\n"
+file var/lib/dpkg/info/perl-modules.list "/usr/share/perl/5.36.0/CPAN.pm\n/usr/share/perl/5.36.0/Text/Wrap.pm\n"
+file usr/lib/python3.11/os.py
+file usr/lib/python3.11/csv.py
+file usr/lib/python3.11/__pycache__/csv.cpython-311.pyc
+file usr/lib/python3.11/lib-dynload/_csv.so
+file usr/lib/python3.11/config/libpython.a
+file usr/lib/python3.11/unowned.py
+file usr/lib/python3/dist-packages/extra.py
+file usr/share/doc/lib-python/NEWS
+file usr/share/perl/5.36.0/CPAN.pm
+file usr/share/perl/5.36.0/Text/Wrap.pm
+symlink usr/share/perl/5.36 -> 5.36.0
+`
+	const database = "/var/lib/dpkg/status package-database\n/var/lib/dpkg/info/lib-python.list package-database /usr/lib/python3.11/os.py\n"
+	runRuleCases(t, []ruleCase{
+		{
+			name: "modules of the package that the workload used, no other's", image: image,
+			opened: "/usr/lib/python3.11/os.py", options: Options{Granularity: GranularityAuto},
+			want: `
+/usr/lib/python3.11/os.py access
+/usr/lib/python3.11/csv.py stdlib /usr/lib/python3.11/os.py
+/usr/lib/python3.11/__pycache__/csv.cpython-311.pyc python /usr/lib/python3.11/csv.py
+/usr/lib/python3.11/lib-dynload/_csv.so stdlib /usr/lib/python3.11/os.py
+/var/lib/dpkg/status package-database
+/var/lib/dpkg/info/lib-python.list package-database /usr/lib/python3.11/csv.py
+`,
+		},
+		{
+			name: "through the link of a version", image: image,
+			opened: "/usr/share/perl/5.36/Text/Wrap.pm", options: Options{Granularity: GranularityAuto},
+			want: `
+/usr/share/perl/5.36 link /usr/share/perl/5.36.0/Text/Wrap.pm
+/usr/share/perl/5.36.0/Text/Wrap.pm access
+/usr/share/perl/5.36.0/CPAN.pm stdlib /usr/share/perl/5.36.0/Text/Wrap.pm
+/var/lib/dpkg/status package-database
+/var/lib/dpkg/info/perl-modules.list package-database /usr/share/perl/5.36.0/CPAN.pm
+`,
+		},
+		{
+			name: "only what was touched at file", image: image,
+			opened: "/usr/lib/python3.11/os.py", options: Options{Granularity: GranularityFile},
+			want: "/usr/lib/python3.11/os.py access\n" + database,
+		},
+		{
+			name: "what was only looked at was not used", image: image,
+			profile: accessed("/usr/lib/python3.11/os.py", "stat"), options: Options{Granularity: GranularityAuto},
+			want: "/usr/lib/python3.11/os.py access\n" + database,
+		},
+	})
+}
+
+func TestInAnyStdlib(t *testing.T) {
+	for p, want := range map[string]bool{
+		"/usr/lib/python3.11/csv.py":                               true,
+		"/usr/lib64/python3.9/lib-dynload/_csv.so":                 true,
+		"/usr/lib/python3/dist-packages/csv.py":                    false,
+		"/usr/lib/python3.12/site-packages/x.py":                   false,
+		"/usr/lib/ruby/3.1.0/csv.rb":                               true,
+		"/usr/lib/x86_64-linux-gnu/ruby/3.1.0/date_core.so":        true,
+		"/usr/lib/ruby/vendor_ruby/rack.rb":                        false,
+		"/usr/lib/ruby/gems/3.1.0/gems/rbs-2.0/x.rb":               false,
+		"/usr/share/perl/5.36.0/CPAN.pm":                           true,
+		"/usr/lib/aarch64-linux-gnu/perl/5.36.0/Encode.pm":         true,
+		"/usr/lib/x86_64-linux-gnu/perl-base/strict.pm":            true,
+		"/usr/share/perl5/core_perl/CPAN.pm":                       true,
+		"/usr/share/perl5/JSON.pm":                                 false,
+		"/usr/lib/x86_64-linux-gnu/perl5/5.36/JSON/XS.pm":          false,
+		"/usr/share/perl5/vendor_perl/JSON.pm":                     false,
+		"/usr/lib/x86_64-linux-gnu/ruby/vendor_ruby/3.1.0/puma.so": false,
+	} {
+		if got := inAnyStdlib(p); got != want {
+			t.Errorf("%s: %v", p, got)
+		}
+	}
+}

@@ -56,6 +56,10 @@ type app struct {
 	single []string
 	// command is the image's own, where single has another.
 	command []string
+	// smoke is one to three --http questions, as a hurried team asks: what is
+	// slimmed by them is seen to be enough at granularity auto. nil: the app
+	// is not of that test.
+	smoke []string
 
 	slimArgs []string // further arguments of pare slim
 	// mutate are paths of the slim image, as the container resolves them;

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -88,4 +89,14 @@ func details(rows []row) string {
 // writeReport leaves both for testdata/run.
 func (b *bed) writeReport(rows []row) error {
 	return os.WriteFile(b.run+"/report.txt", []byte(table(rows)+details(rows)), 0o644)
+}
+
+// addToReport adds the result of another test than TestApps, which ran before.
+func (b *bed) addToReport(text string) error {
+	f, err := os.OpenFile(b.run+"/report.txt", os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	return errors.Join(err, f.Close())
 }

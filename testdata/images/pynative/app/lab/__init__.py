@@ -1,0 +1,1 @@
+"""A laboratory's service: pictures, numbers and documents."""

@@ -24,7 +24,7 @@ func (pl *planner) decideOwners() error {
 	}
 	for i := range pl.profile.Accesses {
 		a := &pl.profile.Accesses[i]
-		if !a.Exists || mounted(a.Path) || a.Resolved != "" && mounted(a.Resolved) {
+		if !a.Exists || profile.Mounted(a.Path) || a.Resolved != "" && profile.Mounted(a.Resolved) {
 			continue
 		}
 		for _, e := range pl.writes(a) {
@@ -122,7 +122,7 @@ func (pl *planner) parentOfWritten(p string, res layers.Resolution) string {
 // letWrite makes sure that the user can write e, if that is state.
 func (pl *planner) letWrite(e *layers.Entry, a *profile.Access) {
 	// What a link leads to in the kernel's file systems is not the image's.
-	if _, pares := pl.written[e.Path]; pares || mounted(e.Path) || isByteCode(a.Path) {
+	if _, pares := pl.written[e.Path]; pares || profile.Mounted(e.Path) || isByteCode(a.Path) {
 		return
 	}
 	pl.changed[e.Path] = true

@@ -1,7 +1,6 @@
 package slim
 
 import (
-	"path"
 	"strings"
 
 	"github.com/pare-image/pare/slim/profile"
@@ -14,18 +13,18 @@ var ruleAccess = rule{name: "access", seed: func(s *selection) {
 	for i := range s.profile.Accesses {
 		a := &s.profile.Accesses[i]
 		r := Reason{Rule: "access", Note: note(a)}
-		if mounted(a.Path) {
+		if profile.Mounted(a.Path) {
 			// A name in /proc may lead to a file of the image.
-			if a.Exists && a.Resolved != "" && !mounted(a.Resolved) {
+			if a.Exists && a.Resolved != "" && !profile.Mounted(a.Resolved) {
 				s.addFiles(r, a.Resolved)
 			}
 			continue
 		}
-		if a.Exists && onlyLink(a) {
+		if a.Exists && a.OnlyLink() {
 			s.addLink(a.Path, r)
 		} else if a.Exists {
 			s.add(a.Path, r)
-			if a.Resolved != "" && !mounted(a.Resolved) {
+			if a.Resolved != "" && !profile.Mounted(a.Resolved) {
 				s.add(a.Resolved, r)
 			}
 		}
@@ -40,27 +39,6 @@ func (s *selection) addDirOf(a *profile.Access, r Reason) {
 	if res, err := s.tree.Resolve(parentOf(a.Path)); err == nil && res.Entry.Path != "/" {
 		s.add(parentOf(a.Path), r)
 	}
-}
-
-// onlyLink says that a symlink was looked at and never followed.
-func onlyLink(a *profile.Access) bool {
-	for _, k := range a.Kinds {
-		if k != profile.Readlink && k != profile.Delete {
-			return false
-		}
-	}
-	return true
-}
-
-// mounted says that a path lies where runtimes mount file systems of the kernel.
-func mounted(p string) bool {
-	p = path.Clean(p)
-	for _, dir := range []string{"/proc", "/sys", "/dev"} {
-		if below(p, dir) {
-			return true
-		}
-	}
-	return false
 }
 
 // note says in what ways and by whom a path was used.

@@ -143,13 +143,13 @@ func (s *selection) touch() {
 		if !a.Exists || s.err != nil {
 			continue
 		}
-		if onlyLink(a) && !mounted(a.Path) {
+		if a.OnlyLink() && !profile.Mounted(a.Path) {
 			r, err := s.tree.ResolveLink(a.Path)
 			s.touchResolved(r, err, a)
 			continue
 		}
 		for _, p := range []string{a.Path, a.Resolved} {
-			if p != "" && !mounted(p) {
+			if p != "" && !profile.Mounted(p) {
 				r, err := s.tree.Resolve(p)
 				s.touchResolved(r, err, a)
 			}

@@ -23,6 +23,7 @@ type profileImportCommand struct {
 	cwd       string
 	container string
 	source    sourceFlags
+	cache     cacheFlags
 }
 
 // importFormats are the values of --format.
@@ -45,7 +46,8 @@ creport.json, the record of ctr-remote, events of Inspektor Gadget (trace_open,
 trace_exec) or Tracee in JSON, the output of fatrace, or a recorded
 AppArmorProfile in JSON. docs/profile.md says how to make each. The format is
 found by itself where it is certain. --image says of which image they are, so
-that slim can refuse another; without it the profile fits any.
+that slim can refuse another, and that the profile can be used with a later
+build on purpose; without it the profile fits any.
 
 What could not be used is counted on stderr, and what such a recording cannot
 show is said.`,
@@ -66,6 +68,7 @@ show is said.`,
 	cmd.Flags().StringVar(&c.root, "root", "", "the container's root as strace saw it from outside, a `DIR` of the host; for fatrace the directories of all layers, DIR:DIR:...")
 	cmd.Flags().StringVar(&c.cwd, "cwd", "", "`DIR` in which the first program started (default: as the trace shows, else /)")
 	c.source.bind(cmd)
+	c.cache.bind(cmd)
 	return cmd
 }
 
@@ -75,45 +78,52 @@ func bindOutput(cmd *cobra.Command, output *string) {
 }
 
 func runProfileImport(ctx context.Context, a *app, c profileImportCommand) error {
-	img, err := a.recordedImage(ctx, c)
+	if c.image == "" {
+		p, err := importAll(a, c, profile.Image{})
+		if err != nil {
+			return err
+		}
+		return a.writeResult(c.output, p.Write)
+	}
+	places, err := a.places(&c.source)
 	if err != nil {
 		return err
 	}
-	var all []*profile.Profile
-	for _, name := range c.files {
-		p, report, err := importFile(name, c, img)
-		if err != nil {
-			return fmt.Errorf("%s: %w", printable(name), err)
-		}
-		a.tellImport(name, p, report)
-		all = append(all, p)
-	}
-	p, err := profile.Union(all...)
+	src, err := a.open(ctx, c.image, &c.source, places)
 	if err != nil {
+		return err
+	}
+	defer src.Close()
+	one, err := src.only()
+	if err != nil {
+		return err
+	}
+	p, err := importAll(a, c, one.id.Image())
+	if err != nil {
+		return err
+	}
+	cache, err := c.cache.open(a.term)
+	if err != nil {
+		return err
+	}
+	if p, err = a.remember(ctx, src, one, cache, p); err != nil {
 		return err
 	}
 	return a.writeResult(c.output, p.Write)
 }
 
-// recordedImage is what --image names.
-func (a *app) recordedImage(ctx context.Context, c profileImportCommand) (profile.Image, error) {
-	if c.image == "" {
-		return profile.Image{}, nil
+// importAll is the union of all that was recorded.
+func importAll(a *app, c profileImportCommand, img profile.Image) (*profile.Profile, error) {
+	var all []*profile.Profile
+	for _, name := range c.files {
+		p, report, err := importFile(name, c, img)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", printable(name), err)
+		}
+		a.tellImport(name, p, report)
+		all = append(all, p)
 	}
-	places, err := a.places(&c.source)
-	if err != nil {
-		return profile.Image{}, err
-	}
-	src, err := a.open(ctx, c.image, &c.source, places)
-	if err != nil {
-		return profile.Image{}, err
-	}
-	defer src.Close()
-	one, err := src.only()
-	if err != nil {
-		return profile.Image{}, err
-	}
-	return one.id.Image(), nil
+	return profile.Union(all...)
 }
 
 func importFile(name string, c profileImportCommand, img profile.Image) (*profile.Profile, *profile.ImportReport, error) {

@@ -220,6 +220,9 @@ func (a *app) record(ctx context.Context, c recordCommand, src *opened, one *can
 	if err != nil {
 		return nil, fmt.Errorf("recording %s: %w%s", src.ref, err, c.expectEnd(err))
 	}
+	if res.Profile, err = rememberTree(res.Profile, t, src.ref); err != nil {
+		return nil, err
+	}
 	cover, err := record.Cover(t, res.Profile, res.RoutesNotAsked)
 	if err != nil {
 		return nil, fmt.Errorf("comparing the recording with the image: %w", err)

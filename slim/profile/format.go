@@ -26,6 +26,7 @@ const (
 	maxAccesses = 1_000_000
 	maxPath     = 4096
 	maxList     = 10_000
+	maxPackages = 200_000
 )
 
 const (
@@ -35,14 +36,19 @@ const (
 
 // document is the JSON form.
 type document struct {
-	SchemaVersion int            `json:"schemaVersion"`
-	Kind          string         `json:"kind"`
-	Image         Image          `json:"image"`
-	Sessions      []Session      `json:"sessions"`
-	Ports         []int          `json:"ports,omitempty"`
-	Users         []User         `json:"users,omitempty"`
-	Home          []string       `json:"home,omitempty"`
-	Accesses      []accessRecord `json:"accesses"`
+	SchemaVersion int       `json:"schemaVersion"`
+	Kind          string    `json:"kind"`
+	Image         Image     `json:"image"`
+	Sessions      []Session `json:"sessions"`
+	Ports         []int     `json:"ports,omitempty"`
+	Users         []User    `json:"users,omitempty"`
+	Home          []string  `json:"home,omitempty"`
+	// Of the recorded image.
+	Packages    []Package         `json:"packages,omitempty"`
+	Directories []directoryRecord `json:"directories,omitempty"`
+	Derived     []Derivation      `json:"derived,omitempty"`
+
+	Accesses []accessRecord `json:"accesses"`
 }
 
 // accessRecord holds a path as text, or in base64 when it is not UTF-8.
@@ -55,6 +61,8 @@ type accessRecord struct {
 	Kinds       []Kind   `json:"kinds"`
 	FirstMS     int64    `json:"firstMs"`
 	By          []string `json:"by,omitempty"`
+	Package     string   `json:"package,omitempty"`
+	Origin      Origin   `json:"origin,omitempty"`
 }
 
 // Write writes the canonical JSON: same profile, same bytes; one access a line.
@@ -62,6 +70,7 @@ func (p *Profile) Write(w io.Writer) error {
 	d := document{
 		SchemaVersion: schemaVersion, Kind: kindName, Image: p.Image, Sessions: p.Sessions,
 		Ports: p.Ports, Users: p.Users, Home: p.Home,
+		Packages: p.Packages, Directories: directoryRecords(p.Directories), Derived: p.Derived,
 	}
 	if d.Sessions == nil {
 		d.Sessions = []Session{}
@@ -99,7 +108,7 @@ func encode(v any, indent string) ([]byte, error) {
 }
 
 func record(a Access) accessRecord {
-	r := accessRecord{Exists: a.Exists, Kinds: a.Kinds, FirstMS: a.FirstMS, By: a.By}
+	r := accessRecord{Exists: a.Exists, Kinds: a.Kinds, FirstMS: a.FirstMS, By: a.By, Package: a.Package, Origin: a.Origin}
 	if r.Path = a.Path; !utf8.ValidString(a.Path) {
 		r.Path, r.PathB64 = "", []byte(a.Path)
 	}
@@ -150,7 +159,13 @@ func (d *document) profile() (*Profile, error) {
 	if len(d.Accesses) > maxAccesses || len(d.Sessions) > maxList || len(d.Ports) > maxList || len(d.Users) > maxList || len(d.Home) > maxList {
 		return nil, fmt.Errorf("%w: more than %d accesses or %d sessions, ports, users or homes", ErrInvalid, maxAccesses, maxList)
 	}
-	p := &Profile{Image: d.Image, Sessions: d.Sessions, Ports: d.Ports, Users: d.Users, Home: d.Home, Accesses: make([]Access, 0, len(d.Accesses))}
+	if len(d.Packages) > maxPackages || len(d.Directories) > maxAccesses {
+		return nil, fmt.Errorf("%w: more than %d packages or %d directories", ErrInvalid, maxPackages, maxAccesses)
+	}
+	p := &Profile{
+		Image: d.Image, Sessions: d.Sessions, Ports: d.Ports, Users: d.Users, Home: d.Home, Accesses: make([]Access, 0, len(d.Accesses)),
+		Packages: d.Packages, Derived: d.Derived,
+	}
 	for i, r := range d.Accesses {
 		a, err := r.access()
 		if err != nil {
@@ -173,15 +188,25 @@ func (d *document) profile() (*Profile, error) {
 			return nil, fmt.Errorf("%w: home %s: %v", ErrInvalid, strconv.Quote(h), err)
 		}
 	}
+	for i, r := range d.Directories {
+		dir, err := r.directory()
+		if err != nil {
+			return nil, fmt.Errorf("%w: directory %d: %s: %v", ErrInvalid, i, strconv.Quote(dir.Path), err)
+		}
+		p.Directories = append(p.Directories, dir)
+	}
 	p.normalize()
 	if len(p.Accesses) != len(d.Accesses) || len(p.Sessions) != len(d.Sessions) {
 		return nil, fmt.Errorf("%w: a path or session occurs twice", ErrInvalid)
+	}
+	if err := errors.Join(p.checkOrigins(), p.checkDerived()); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
 	return p, nil
 }
 
 func (r *accessRecord) access() (Access, error) {
-	a := Access{Path: r.Path + string(r.PathB64), Resolved: r.Resolved + string(r.ResolvedB64), Exists: r.Exists, Kinds: r.Kinds, FirstMS: r.FirstMS, By: r.By}
+	a := Access{Path: r.Path + string(r.PathB64), Resolved: r.Resolved + string(r.ResolvedB64), Exists: r.Exists, Kinds: r.Kinds, FirstMS: r.FirstMS, By: r.By, Package: r.Package, Origin: r.Origin}
 	if r.Path != "" && r.PathB64 != nil || r.Resolved != "" && r.ResolvedB64 != nil {
 		return a, errors.New("both text and base64")
 	}

@@ -58,6 +58,13 @@ type Profile struct {
 	Ports    []int     // bound
 	Users    []User    // switched to (setresuid and its like)
 	Home     []string  // values of HOME seen
+
+	// Of the image that was recorded, to carry the profile to another:
+	// packages of which files were touched, by ID, and directories of files
+	// that were opened or run, by Path.
+	Packages    []Package
+	Directories []Directory
+	Derived     []Derivation // where it was carried from, by From
 }
 
 // Image says what was recorded.
@@ -84,6 +91,10 @@ type Access struct {
 	Kinds    []Kind
 	FirstMS  int64    // earliest offset in its session
 	By       []string // executables; at most MaxBy, quoted where not UTF-8
+	// Package is the ID of the package that owned it in the recorded image,
+	// links followed; where none did, Origin says what it was.
+	Package string
+	Origin  Origin
 }
 
 // MaxBy bounds [Access.By]: the first so many by name.
@@ -117,6 +128,9 @@ func Union(ps ...*Profile) (*Profile, error) {
 		u.Ports = append(u.Ports, p.Ports...)
 		u.Users = append(u.Users, p.Users...)
 		u.Home = append(u.Home, p.Home...)
+		u.Packages = append(u.Packages, p.Packages...)
+		u.Directories = append(u.Directories, p.Directories...)
+		u.Derived = append(u.Derived, p.Derived...)
 	}
 	u.normalize()
 	return u, nil
@@ -162,6 +176,8 @@ func (p *Profile) normalize() {
 	p.Users = slices.Clone(p.Users)
 	slices.SortFunc(p.Users, func(a, b User) int { return cmp.Or(cmp.Compare(a.UID, b.UID), cmp.Compare(a.GID, b.GID)) })
 	p.Users = slices.Compact(p.Users)
+	p.normalizeOrigins()
+	p.normalizeDerived()
 }
 
 // join adds another access of the same path.
@@ -174,6 +190,7 @@ func (a *Access) join(b Access) {
 	if a.Resolved == "" || b.Resolved != "" && b.Resolved < a.Resolved {
 		a.Resolved = b.Resolved
 	}
+	a.joinOrigin(b)
 }
 
 // sorted returns a sorted copy without duplicates; nil when empty.

@@ -27,6 +27,15 @@ func random(r *rand.Rand) *Profile {
 		if r.IntN(2) == 0 {
 			a.Resolved = fmt.Sprintf("/r%d", r.IntN(3))
 		}
+		switch r.IntN(4) {
+		case 0:
+			q := Package{Name: fmt.Sprintf("p%d", r.IntN(3)), Arch: "amd64", Version: "1", Source: "p"}
+			a.Package, p.Packages = q.ID(), append(p.Packages, q)
+		case 1:
+			a.Origin = OriginImage
+		case 2:
+			a.Origin = OriginRun
+		}
 		p.Accesses = append(p.Accesses, a)
 	}
 	for range r.IntN(3) {
@@ -34,9 +43,21 @@ func random(r *rand.Rand) *Profile {
 		p.Ports = append(p.Ports, r.IntN(9))
 		p.Users = append(p.Users, User{r.IntN(3), r.IntN(3)})
 		p.Home = append(p.Home, fmt.Sprintf("/h%d", r.IntN(3)))
+		p.Directories = append(p.Directories, Directory{fmt.Sprintf("/d%d\xff", r.IntN(3)), []string{fmt.Sprint(r.IntN(3)), fmt.Sprint(r.IntN(3))}})
+		p.Derived = append(p.Derived, randomDerivation(r))
 	}
 	p.normalize()
 	return p
+}
+
+func randomDerivation(r *rand.Rand) Derivation {
+	one := func() string { return fmt.Sprint("/", r.IntN(3)) }
+	return Derivation{
+		From: Image{Digest: fmt.Sprint(r.IntN(3))}, Verified: r.IntN(2) == 0, Appeared: []string{one()}, Added: []string{one(), one()},
+		Mapped:  []Mapping{{Path: one(), To: one(), How: "soname"}},
+		Gone:    []Gone{{Path: one(), InImage: r.IntN(2) == 0, Used: r.IntN(2) == 0, Text: "gone"}},
+		Changed: []PackageChange{{Name: one(), Version: one()}},
+	}
 }
 
 func union(t *testing.T, ps ...*Profile) *Profile {
@@ -126,6 +147,9 @@ func TestReadRefuses(t *testing.T) {
 		"unknown kind":      {doc(strings.Replace(ok, `"open"`, `"smell"`, 1)), "unknown kind"},
 		"not UTF-8":         {doc(strings.Replace(ok, "/a", "/\xff", 1)), "UTF-8"},
 		"text and base64":   {doc(strings.Replace(ok, `"exists"`, `"path_b64":"L2E=","exists"`, 1)), "both"},
+		"package unlisted":  {doc(strings.Replace(ok, `"exists"`, `"package":"p:amd64","exists"`, 1)), "not listed"},
+		"unknown origin":    {doc(strings.Replace(ok, `"exists"`, `"origin":"moon","exists"`, 1)), "unknown origin"},
+		"directory":         {strings.Replace(doc(ok), `"accesses"`, `"directories":[{"path":"a","names":"b"}],"accesses"`, 1), "absolute"},
 		"resolved relative": {doc(strings.Replace(ok, `"exists"`, `"resolved":"b","exists"`, 1)), "resolved"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -163,6 +187,30 @@ func TestSchemaNamesEveryField(t *testing.T) {
 		}
 		return names
 	}
+	derivation := func(list string) map[string]bool {
+		type object struct {
+			Properties map[string]struct {
+				Items struct{ Properties map[string]any }
+			}
+		}
+		var s struct {
+			Defs struct{ Derivation object } `json:"$defs"`
+		}
+		if err := json.Unmarshal(Schema, &s); err != nil {
+			t.Fatal(err)
+		}
+		names := map[string]bool{}
+		for n := range s.Defs.Derivation.Properties {
+			names[n] = true
+		}
+		if list != "" {
+			names = map[string]bool{}
+			for n := range s.Defs.Derivation.Properties[list].Items.Properties {
+				names[n] = true
+			}
+		}
+		return names
+	}
 	top := map[string]bool{}
 	for n := range schema.Properties {
 		top[n] = true
@@ -176,6 +224,12 @@ func TestSchemaNamesEveryField(t *testing.T) {
 		{Session{}, sub("sessions", true)},
 		{User{}, sub("users", true)},
 		{accessRecord{}, sub("accesses", true)},
+		{Package{}, sub("packages", true)},
+		{directoryRecord{}, sub("directories", true)},
+		{Derivation{}, derivation("")},
+		{Mapping{}, derivation("mapped")},
+		{Gone{}, derivation("gone")},
+		{PackageChange{}, derivation("changed")},
 	} {
 		want := map[string]bool{}
 		for f := range reflect.TypeOf(c.typ).Fields() {
@@ -195,6 +249,8 @@ func TestSchemaNamesEveryField(t *testing.T) {
 
 func FuzzRead(f *testing.F) {
 	f.Add([]byte(doc(`{"path":"/a","exists":true,"kinds":["open"],"firstMs":0}`)))
+	f.Add([]byte(strings.Replace(doc(`{"path":"/a","exists":true,"kinds":["open"],"firstMs":0,"package":"p:all"}`), `"accesses"`,
+		`"packages":[{"name":"p","arch":"all","version":"1"}],"directories":[{"path_b64":"L/8=","names":"a/b"}],"derived":[{"from":{},"gone":[{"path":"/b","text":"x"}]}],"accesses"`, 1)))
 	f.Add([]byte(doc(`{"path_b64":"L/8=","exists":false,"kinds":["stat","exec"],"firstMs":3,"by":["/bin/sh"]}`)))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		p, err := Read(bytes.NewReader(b))

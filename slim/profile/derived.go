@@ -69,6 +69,17 @@ func (p *Profile) Unverified() []Derivation {
 	return out
 }
 
+// AsVerified is the profile with every derivation verified: its image was run
+// with it, and did what was recorded.
+func (p *Profile) AsVerified() *Profile {
+	out := *p
+	out.Derived = slices.Clone(p.Derived)
+	for i := range out.Derived {
+		out.Derived[i].Verified = true
+	}
+	return &out
+}
+
 func compareImages(a, b Image) int {
 	return cmp.Or(cmp.Compare(a.Config, b.Config), cmp.Compare(a.Digest, b.Digest), cmp.Compare(a.Platform, b.Platform), cmp.Compare(a.CPULevel, b.CPULevel))
 }

@@ -85,6 +85,17 @@ func TestUnionProperties(t *testing.T) {
 	}
 }
 
+// What one has verified and another has not is not verified.
+func TestVerified(t *testing.T) {
+	p := &Profile{Derived: []Derivation{{From: Image{Digest: "sha256:a"}}, {From: Image{Digest: "sha256:b"}}}}
+	if v := p.AsVerified(); len(v.Unverified()) != 0 || len(p.Unverified()) != 2 {
+		t.Errorf("verified %+v, before %+v", v.Derived, p.Derived)
+	}
+	if u := union(t, p, p.AsVerified()); len(u.Unverified()) != 2 {
+		t.Errorf("united %+v", u.Derived)
+	}
+}
+
 func TestUnionOfDifferentImages(t *testing.T) {
 	a := &Profile{Image: Image{Digest: "sha256:a", Platform: "linux/amd64"}}
 	for _, img := range []Image{{Digest: "sha256:b"}, {Platform: "linux/arm64"}} {

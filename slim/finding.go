@@ -23,6 +23,7 @@ const (
 	FindingLostEvents      = "lost-events"
 	FindingLowPort         = "low-port"
 	FindingPackageDatabase = "package-database"
+	FindingProfileDrift    = "profile-drift"
 	FindingSeveralUsers    = "several-users"
 	FindingSourceSBOM      = "source-sbom"
 	FindingUnreadable      = "unreadable-by-user"
@@ -32,7 +33,7 @@ const (
 )
 
 var findingNames = []string{
-	FindingCannotWrite, FindingLostEvents, FindingLowPort, FindingPackageDatabase,
+	FindingCannotWrite, FindingLostEvents, FindingLowPort, FindingPackageDatabase, FindingProfileDrift,
 	FindingSeveralUsers, FindingSourceSBOM, FindingUnreadable, FindingUnsafeDrop, FindingUnsafeOwner, FindingUnusedPattern,
 }
 

@@ -54,6 +54,9 @@ type Recording struct {
 	Sessions int    `json:"sessions"`
 	Accesses int    `json:"accesses"`
 	Lost     int64  `json:"lost"`
+	// Derived says where accesses were carried from, what was found under
+	// another name, and what was not.
+	Derived []profile.Derivation `json:"derived,omitempty"`
 }
 
 // Layer is one layer of the output.
@@ -172,7 +175,7 @@ func NewPlan(ctx context.Context, t *layers.Tree, p *profile.Profile, k *KeepSet
 		plan: &Plan{
 			SchemaVersion: planVersion, Kind: planKind, Options: o, OptionsDigest: o.digest(),
 			Source:  Source{Digest: t.Digest().String(), Platform: platformName(t.Config().Platform())},
-			Profile: Recording{Digest: digest, Sessions: len(p.Sessions), Accesses: len(p.Accesses), Lost: p.Lost()},
+			Profile: Recording{Digest: digest, Sessions: len(p.Sessions), Accesses: len(p.Accesses), Lost: p.Lost(), Derived: p.Derived},
 		},
 	}
 	for _, l := range t.Layers() {

@@ -215,6 +215,7 @@ func (pl *planner) markFindings() {
 			})
 		}
 	}
+	pl.findDrift()
 	pl.findUnused()
 }
 

@@ -25,14 +25,14 @@ func (a *app) matchAttached(ctx context.Context, o *opened, places reference.Opt
 	if !o.ref.HoldsReferrers() {
 		return nil, nil, usagef("-p is missing: what was the image seen to need? (%s holds no attached profiles)", o.ref.Kind)
 	}
-	byImage := make([][]*profile.Profile, len(o.images))
+	byImage := make([]recordings, len(o.images))
 	found := false
 	for i := range o.images {
 		ps, err := a.attached(ctx, o, &o.images[i], places)
 		if err != nil {
 			return nil, nil, err
 		}
-		byImage[i], found = ps, found || len(ps) > 0
+		byImage[i].own, found = ps, found || len(ps) > 0
 	}
 	if !found {
 		return nil, nil, fmt.Errorf("-p is missing, and %w to %s; record the image and give its profile with -p, or attach it: pare profile push %[2]s PROFILE", errNotAttached, o.ref)

@@ -87,6 +87,7 @@ func (f *cacheFlags) open(t *terminal) (*layers.Cache, error) {
 // slimFlags are the options of a slim, for slim, plan and why.
 type slimFlags struct {
 	profiles    []string
+	reuse       reuseFlags
 	options     slim.Options
 	rules       string
 	compression string
@@ -95,6 +96,7 @@ type slimFlags struct {
 func (f *slimFlags) bind(cmd *cobra.Command) {
 	fl := cmd.Flags()
 	fl.StringArrayVarP(&f.profiles, "profile", "p", nil, "profile `FILE`; several are merged, or are for several platforms (default: those attached to the image)")
+	f.reuse.bind(cmd)
 	f.options.Granularity = slim.GranularityAuto
 	bindEnum(cmd, fl, &f.options.Granularity, "granularity", "applications and language packages whole and OS packages by file (auto), all by file, or OS packages whole",
 		[]string{slim.GranularityAuto, slim.GranularityFile, slim.GranularityPackage})

@@ -50,7 +50,7 @@ func TestScript(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"image": cmdImage, "big": cmdBig, "index": cmdIndex, "artifact": cmdArtifact, "rot": cmdRot, "lie": cmdLie,
 			"start": cmdStart, "signal": cmdSignal, "exited": cmdExited, "tmpfs": cmdTmpfs, "files": cmdFiles, "stall": cmdStall, "asked": cmdAsked,
-			"field": cmdField, "exit": cmdExit, "raw": cmdRaw, "guard": cmdGuard, "elf": cmdELF,
+			"field": cmdField, "exit": cmdExit, "raw": cmdRaw, "guard": cmdGuard, "elf": cmdELF, "unaware": cmdUnaware,
 		},
 	})
 }

@@ -14,8 +14,21 @@ import (
 // job is one image with the profile that it is to be slimmed by.
 type job struct {
 	*candidate
-	profile *profile.Profile
+	profile *profile.Profile // nil when there are only others
+	// others are of other images, and are to be carried over: see carried.
+	others []*profile.Profile
 }
+
+// given says which profiles a command was given, and how.
+type given struct {
+	files  []string
+	reuse  reuseFlags
+	source sourceFlags
+	cache  cacheFlags
+}
+
+// recordings are the profiles of one image, and those to be carried to it.
+type recordings struct{ own, others []*profile.Profile }
 
 // leftOut is a manifest of the source that gets no slim image, and why.
 type leftOut struct {
@@ -26,11 +39,14 @@ type leftOut struct {
 
 // match gives each image the profile that it is to be slimmed by: of those in
 // files, or when there are none, of those attached to it.
-func (a *app) match(ctx context.Context, o *opened, files []string, places reference.Options) ([]job, []leftOut, error) {
-	if len(files) == 0 {
+func (a *app) match(ctx context.Context, o *opened, g given, places reference.Options) ([]job, []leftOut, error) {
+	if err := g.reuse.check(); err != nil {
+		return nil, nil, err
+	}
+	if len(g.files) == 0 {
 		return a.matchAttached(ctx, o, places)
 	}
-	byImage, err := o.sortByImage(files)
+	byImage, err := a.sortByImage(ctx, o, g)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -38,38 +54,49 @@ func (a *app) match(ctx context.Context, o *opened, files []string, places refer
 }
 
 // sortByImage reads profiles and gives each to the image that it was recorded
-// on. A profile of no image here is an error.
-func (o *opened) sortByImage(files []string) ([][]*profile.Profile, error) {
-	byImage := make([][]*profile.Profile, len(o.images))
-	for _, name := range files {
+// on. A profile of no image here is an error, unless it may be reused.
+func (a *app) sortByImage(ctx context.Context, o *opened, g given) ([]recordings, error) {
+	byImage := make([]recordings, len(o.images))
+	for _, name := range g.files {
 		p, err := readProfile(name)
 		if err != nil {
 			return nil, err
 		}
 		i, err := o.imageOf(p)
+		if err == nil {
+			byImage[i].own = append(byImage[i].own, p)
+			continue
+		}
+		if g.reuse.reuse && isOther(err) {
+			i, p, err = a.reused(ctx, o, g, p, err)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", printable(name), err)
 		}
-		byImage[i] = append(byImage[i], p)
+		byImage[i].others = append(byImage[i].others, p)
 	}
 	return byImage, nil
 }
 
 // jobs merges the profiles of each image; one without any is left out.
-func (o *opened) jobs(byImage [][]*profile.Profile, without string) ([]job, []leftOut, error) {
+func (o *opened) jobs(byImage []recordings, without string) ([]job, []leftOut, error) {
 	var jobs []job
 	var out []leftOut
 	for i := range o.images {
 		c := &o.images[i]
-		if len(byImage[i]) == 0 {
+		r := byImage[i]
+		if len(r.own)+len(r.others) == 0 {
 			out = append(out, leftOut{c.id.Platform, c.desc.Digest.String(), without})
 			continue
 		}
-		p, err := profile.Union(byImage[i]...)
-		if err != nil {
-			return nil, nil, err
+		j := job{candidate: c, others: r.others}
+		if len(r.own) > 0 {
+			var err error
+			if j.profile, err = profile.Union(r.own...); err != nil {
+				return nil, nil, err
+			}
 		}
-		jobs = append(jobs, job{c, p})
+		jobs = append(jobs, j)
 	}
 	for _, s := range o.skipped {
 		platform := ""

@@ -105,7 +105,7 @@ func (a *app) plans(ctx context.Context, image string, sf *slimFlags, srcf *sour
 		return nil, nil, err
 	}
 	defer src.Close()
-	jobs, left, err := a.match(ctx, src, sf.profiles, places)
+	jobs, left, err := a.match(ctx, src, given{sf.profiles, sf.reuse, *srcf, *cf}, places)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -3,7 +3,7 @@ package main
 import "github.com/spf13/cobra"
 
 func newProfileCommand(a *app) *cobra.Command {
-	return group("profile", "import, merge, show, export, attach and fetch recordings",
+	return group("profile", "import, merge, show, export, derive, attach and fetch recordings",
 		newProfileImportCommand(a), newProfileMergeCommand(a), newProfileShowCommand(a), newProfileExportCommand(a),
-		newProfilePushCommand(a), newProfilePullCommand(a))
+		newProfileDeriveCommand(a), newProfilePushCommand(a), newProfilePullCommand(a))
 }

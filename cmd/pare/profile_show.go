@@ -37,6 +37,8 @@ type profileDocument struct {
 	Users    []profile.User    `json:"users"`
 	Home     []string          `json:"home"`
 	Lost     int64             `json:"lost"`
+	// Derived says of which other images accesses were carried over.
+	Derived []profile.Derivation `json:"derived"`
 }
 
 type directoryCount struct {
@@ -62,7 +64,7 @@ func runProfileShow(a *app, file string, asJSON bool) error {
 func describeProfile(p *profile.Profile) (profileDocument, error) {
 	d := profileDocument{
 		envelope: newEnvelope("profile.summary"), Image: p.Image, Sessions: orEmpty(p.Sessions), Paths: len(p.Accesses),
-		Kinds: map[string]int{}, Ports: orEmpty(p.Ports), Users: orEmpty(p.Users), Home: orEmpty(p.Home), Lost: p.Lost(),
+		Kinds: map[string]int{}, Ports: orEmpty(p.Ports), Users: orEmpty(p.Users), Home: orEmpty(p.Home), Lost: p.Lost(), Derived: orEmpty(p.Derived),
 	}
 	dirs := map[string]int{}
 	for i := range p.Accesses {
@@ -120,6 +122,13 @@ func profileText(d profileDocument) string {
 		{"ports", strings.Trim(fmt.Sprint(d.Ports), "[]")},
 		{"users", usersText(d.Users)},
 		{"lost events", fmt.Sprint(d.Lost)},
+	}
+	for _, v := range d.Derived {
+		state := "; not verified"
+		if v.Verified {
+			state = "; verified"
+		}
+		rows = append(rows, []string{"derived", derivationText(v) + state})
 	}
 	var b strings.Builder
 	b.WriteString(columns(rows) + "\n\nrecordings\n")

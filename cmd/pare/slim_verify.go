@@ -71,13 +71,13 @@ func (f *proofFlags) check(args []string) error {
 // attached to the image.
 func (w *work) jobs(ctx context.Context, c *slimCommand, src *opened, places reference.Options) ([]job, []leftOut, error) {
 	if !c.proof.record {
-		return w.app.match(ctx, src, c.slim.profiles, places)
+		return w.app.match(ctx, src, c.given(), places)
 	}
 	one, err := src.only()
 	if err != nil {
 		return nil, nil, err
 	}
-	byImage, err := src.sortByImage(c.slim.profiles)
+	byImage, err := w.app.sortByImage(ctx, src, c.given())
 	if err != nil {
 		return nil, nil, err
 	}
@@ -85,8 +85,13 @@ func (w *work) jobs(ctx context.Context, c *slimCommand, src *opened, places ref
 	if err != nil {
 		return nil, nil, err
 	}
-	byImage[0] = append(byImage[0], p)
+	byImage[0].own = append(byImage[0].own, p)
 	return src.jobs(byImage, "")
+}
+
+// given are the profiles of the command line.
+func (c *slimCommand) given() given {
+	return given{c.slim.profiles, c.slim.reuse, c.source, c.cache}
 }
 
 // recordFirst records the image.
@@ -138,6 +143,9 @@ func (w *work) prove(ctx context.Context, c *slimCommand, src *opened, j job) (b
 		return nil, err
 	}
 	defer source.Tree.Close()
+	if j, err = j.carried(ctx, w.app, source.Tree); err != nil {
+		return nil, err
+	}
 	round := 0
 	build := func(ctx context.Context, p *profile.Profile) (*built, error) {
 		round++

@@ -42,6 +42,7 @@ func summary(p *slim.Plan, head []string, more ...[]string) string {
 		}
 	}
 	line("runs as", fmt.Sprintf("%d:%d: %s", p.User.UID, p.User.GID, oneLine(p.User.From)))
+	line("drift", driftText(p.Profile.Derived))
 	line("kept by", ruleShares(s.ByRule))
 	line("dropped", ownerShares(s.DroppedByOwner))
 	line("owners", owners(p))

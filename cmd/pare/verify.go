@@ -21,6 +21,8 @@ type verifyCommand struct {
 	args     []string
 	from     string // the source, run as well
 	profiles []string
+	reuse    reuseFlags
+	save     string
 	json     bool
 	verify   verifyFlags
 	// questions are asked besides those of the recording.
@@ -76,10 +78,15 @@ SLIM was asked for and lacks, and that the source has, is reported with who
 asked and the option of pare slim that brings it back. A source that lies in
 the same repository is found by itself for that.
 
+A profile that was carried over from another image (pare profile derive,
+--reuse-profile) is marked as such; --save-profile writes it as verified when
+SLIM does all that was recorded.
+
 The report is text, with --json JSON, and with --junit a file for CI besides.
 Exit 3 when the slim image differs.`,
 		Example: `  pare verify app:1.4-slim -p profile.json
   pare verify app:1.4-slim -p profile.json --source app:1.4 --junit verify.xml
+  pare verify app:1.4-slim -p derived.json --save-profile verified.json
   pare verify oci:out:slim -p profile.json --tmpfs /var/cache/app --json`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
@@ -91,6 +98,8 @@ Exit 3 when the slim image differs.`,
 	}
 	cmd.Flags().StringArrayVarP(&c.profiles, "profile", "p", nil, "profile `FILE` that SLIM was made by; several are merged")
 	cmd.Flags().StringVar(&c.from, "source", "", "the `IMAGE` that was slimmed, to be run and compared with")
+	c.reuse.bind(cmd)
+	cmd.Flags().StringVar(&c.save, "save-profile", "", "when all is well, write the profile to `FILE`, no longer marked as derived without proof")
 	c.questions.bind(cmd)
 	c.verify.bind(cmd)
 	c.source.bind(cmd)
@@ -100,6 +109,9 @@ Exit 3 when the slim image differs.`,
 }
 
 func runVerify(ctx context.Context, a *app, c verifyCommand) error {
+	if err := c.reuse.check(); err != nil {
+		return err
+	}
 	p, err := mergedProfile(c.profiles)
 	if err != nil {
 		return err
@@ -113,10 +125,11 @@ func runVerify(ctx context.Context, a *app, c verifyCommand) error {
 	if err != nil {
 		return err
 	}
-	source, err := w.findSource(ctx, slimmed, p)
+	source, p, err := w.findSource(ctx, slimmed, p)
 	if err != nil {
 		return err
 	}
+	proved := p
 	p, more, err := withQuestions(a, &c.questions, p, slimmed.subject.Tree.Config())
 	if err != nil {
 		return err
@@ -129,6 +142,11 @@ func runVerify(ctx context.Context, a *app, c verifyCommand) error {
 	})
 	if err != nil {
 		return err
+	}
+	if c.save != "" && r.OK() {
+		if err := a.writeResult(c.save, proved.AsVerified().Write); err != nil {
+			return err
+		}
 	}
 	return a.tellVerify(c.json, c.verify.junit, r)
 }

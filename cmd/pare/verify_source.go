@@ -15,35 +15,49 @@ import (
 
 // findSource opens the image that was slimmed: the one that --source names,
 // or the one that the slim image's label names, when its repository holds it.
-// It is nil when there is none.
-func (w *verification) findSource(ctx context.Context, s *verified, p *profile.Profile) (*verify.Subject, error) {
+// It is nil when there is none. With it comes the profile as it is of that
+// image.
+func (w *verification) findSource(ctx context.Context, s *verified, p *profile.Profile) (*verify.Subject, *profile.Profile, error) {
 	if w.cmd.from != "" {
 		src, err := w.open(ctx, w.cmd.from, s.one.id.Platform, true)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		if err := slim.Check(p, src.one.id); err != nil {
-			return nil, fmt.Errorf("--source %s: %w", src.ref, err)
+		if p, err = w.profileOf(ctx, src, p); err != nil {
+			return nil, nil, fmt.Errorf("--source %s: %w", src.ref, err)
 		}
-		return &src.subject, nil
+		return &src.subject, p, nil
 	}
 	label := s.subject.Tree.Config().Config.Labels[slim.LabelSource]
 	at := besides(s.ref, label)
 	if at == "" {
-		return nil, nil
+		return nil, p, nil
 	}
 	src, err := w.open(ctx, at, s.one.id.Platform, false)
 	if err != nil {
 		if ctx.Err() != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		w.app.term.note("the source is not beside %s (%v); missing paths need it: --source IMAGE", s.ref, err)
-		return nil, nil
+		return nil, p, nil
 	}
-	if err := slim.Check(p, src.one.id); err != nil {
-		return nil, fmt.Errorf("the source of %s, by its label %s: %w", s.ref, slim.LabelSource, err)
+	if p, err = w.profileOf(ctx, src, p); err != nil {
+		return nil, nil, fmt.Errorf("the source of %s, by its label %s: %w", s.ref, slim.LabelSource, err)
 	}
-	return &src.subject, nil
+	return &src.subject, p, nil
+}
+
+// profileOf is p, which must be of the source or, with --reuse-profile, is
+// carried over to it.
+func (w *verification) profileOf(ctx context.Context, src *verified, p *profile.Profile) (*profile.Profile, error) {
+	err := slim.Check(p, src.one.id)
+	if !isOther(err) || !w.cmd.reuse.reuse {
+		return p, err
+	}
+	if p, err = w.cmd.reuse.complete(ctx, w.app, w.cmd.source, w.cache, p); err != nil {
+		return nil, err
+	}
+	return w.app.carry(ctx, src.subject.Tree, src.one.id, p)
 }
 
 // besides is the reference of the image with a digest, as text, where another

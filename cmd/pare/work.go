@@ -53,9 +53,13 @@ func (w *work) planJob(ctx context.Context, src *opened, j job) (*planned, error
 		return nil, err
 	}
 	t, err := w.app.tree(ctx, src, j.candidate, layers.Options{
-		Cache: w.cache, Scratch: w.dir, Want: slim.WantContent(config, j.profile, w.options),
+		Cache: w.cache, Scratch: w.dir, Want: slim.WantContent(config, j.hint(), w.options),
 	})
 	if err != nil {
+		return nil, err
+	}
+	if j, err = j.carried(ctx, w.app, t); err != nil {
+		t.Close()
 		return nil, err
 	}
 	w.app.term.draw("selecting files of " + j.platform())

@@ -34,5 +34,5 @@ func rememberTree(p *profile.Profile, t *layers.Tree, image fmt.Stringer) (*prof
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", image, err)
 	}
-	return carry.Remember(p, t, db), nil
+	return carry.Remember(p, t, db)
 }

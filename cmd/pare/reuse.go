@@ -74,7 +74,8 @@ func (f *recordedOnFlag) complete(ctx context.Context, a *app, sf sourceFlags, c
 func (o *opened) reusedOn(p *profile.Profile, refused error) (int, error) {
 	at := -1
 	for i := range o.images {
-		if id := &o.images[i].id; p.Image.Platform == "" || slim.Check(&profile.Profile{Image: profile.Image{Platform: p.Image.Platform}, Accesses: p.Accesses}, slim.Identity{Platform: id.Platform}) == nil {
+		is, was := o.images[i].id.Platform, p.Image.Platform
+		if was == "" || matchesPlatform(is, was) || matchesPlatform(was, is) {
 			if at >= 0 {
 				return 0, usagef("several images of %s are for %s; choose one with --platform", o.ref, oneLine(p.Image.Platform))
 			}

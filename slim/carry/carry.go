@@ -53,7 +53,7 @@ type carrier struct {
 	heirs  map[string]map[*pkgdb.Package]int
 	result profile.Derivation
 
-	steps int // of symlinks that were followed
+	steps steps
 	tried int // names that were tried
 	err   error
 }
@@ -132,6 +132,7 @@ func (c *carrier) profile(image profile.Image) (*profile.Profile, error) {
 		image.CPULevel = c.old.Image.CPULevel
 	}
 	out := *c.old
+	out.Sessions = c.sessions()
 	out.Image, out.Accesses, out.Derived = image, c.new, []profile.Derivation{c.result}
 	for _, d := range c.old.Derived {
 		out.Derived = append(out.Derived, profile.Derivation{From: d.From}) // how it came here matters no more
@@ -140,13 +141,38 @@ func (c *carrier) profile(image profile.Image) (*profile.Profile, error) {
 	if err != nil {
 		return nil, err
 	}
-	u = Remember(u, c.tree, c.db)
+	if u, err = Remember(u, c.tree, c.db); err != nil {
+		return nil, err
+	}
 	for i := range u.Accesses {
 		if a := &u.Accesses[i]; c.lost[a.Path] {
 			a.Origin = "" // the workload did not make it
 		}
 	}
 	return u, nil
+}
+
+// sessions are the recordings with the new names of programs: they are started
+// again when the image is verified.
+func (c *carrier) sessions() []profile.Session {
+	renamed := func(argv []string) []string {
+		argv = slices.Clone(argv)
+		for i, arg := range argv {
+			if to, ok := c.to[arg]; ok {
+				argv[i] = to
+			}
+		}
+		return argv
+	}
+	out := slices.Clone(c.old.Sessions)
+	for i := range out {
+		s := &out[i]
+		s.Argv, s.Probes = renamed(s.Argv), slices.Clone(s.Probes)
+		for j := range s.Probes {
+			s.Probes[j].Argv = renamed(s.Probes[j].Argv)
+		}
+	}
+	return out
 }
 
 // carry takes one access over.
@@ -395,21 +421,13 @@ func (c *carrier) accessTo(p string) *profile.Access {
 	return &c.old.Accesses[i]
 }
 
-// maxSteps bounds the components of all symlinks that are followed, as for a
-// slim.
-const maxSteps = 500_000_000
-
 // entry is what a path reaches in the new image as the access did; nil for
 // nothing.
 func (c *carrier) entry(a *profile.Access, p string) *layers.Entry {
 	if p == "" {
 		return nil
 	}
-	follow := c.tree.Resolve
-	if a.OnlyLink() {
-		follow = c.tree.ResolveLink
-	}
-	r, err := follow(p)
+	r, err := reached(c.tree, a, p)
 	c.follow(r.Links)
 	if err != nil {
 		return nil
@@ -446,13 +464,8 @@ func (c *carrier) try(n int) {
 }
 
 func (c *carrier) follow(links []string) {
-	for _, l := range links {
-		if e, ok := c.tree.Lookup(l); ok {
-			c.steps += 1 + strings.Count(e.Linkname, "/")
-		}
-	}
-	if c.steps > maxSteps && c.err == nil {
-		c.err = fmt.Errorf("following symlinks: %w: those of this image take over %d steps", layers.ErrLimit, maxSteps)
+	if err := c.steps.follow(c.tree, links); err != nil && c.err == nil {
+		c.err = err
 	}
 }
 

@@ -309,7 +309,10 @@ func (c *carryCase) profile(t *testing.T) *profile.Profile {
 	p = union(t, p)
 	tree, db := open(t, c.old)
 	if !c.forget {
-		p = Remember(p, tree, db)
+		var err error
+		if p, err = Remember(p, tree, db); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return p
 }
@@ -378,6 +381,26 @@ func TestCarryBounded(t *testing.T) {
 	_, err := Carry(t.Context(), union(t, p), Target{Tree: tree, Packages: db})
 	if !errors.Is(err, layers.ErrLimit) {
 		t.Errorf("got %v, want ErrLimit", err)
+	}
+}
+
+// Programs that verify starts again go by their new names.
+func TestCarrySessions(t *testing.T) {
+	tree, db := open(t, image("", pkg{"python3.12 3.12 python3.12", "file usr/bin/python3.12\n"}))
+	p := union(t, &profile.Profile{
+		Sessions: []profile.Session{{ID: "s", Argv: []string{"/usr/bin/python3.11", "/app"}, Probes: []profile.Probe{{Kind: profile.ProbeExec, Argv: []string{"/usr/bin/python3.11"}}}}},
+		Accesses: []profile.Access{{Path: "/usr/bin/python3.11", Exists: true, Kinds: []profile.Kind{profile.Exec}, By: []string{"/usr/bin/python3.11"}}},
+	})
+	got, err := Carry(t.Context(), p, Target{Tree: tree, Packages: db})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"/usr/bin/python3.12", "/app", "/usr/bin/python3.12", "/usr/bin/python3.12"}
+	if d := cmp.Diff(want, slices.Concat(got.Sessions[0].Argv, got.Sessions[0].Probes[0].Argv, got.Accesses[0].By)); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+	if p.Sessions[0].Argv[0] != "/usr/bin/python3.11" || p.Accesses[0].By[0] != "/usr/bin/python3.11" {
+		t.Error("the profile that was given has changed")
 	}
 }
 

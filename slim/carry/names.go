@@ -98,12 +98,12 @@ const hwcaps = "/glibc-hwcaps/"
 // baseline is a library's path without the CPU level for which it is:
 // glibc-hwcaps of ld.so(8).
 func baseline(p string) (string, bool) {
-	i := strings.Index(p, hwcaps)
-	if i < 0 {
+	before, after, ok := strings.Cut(p, hwcaps)
+	if !ok {
 		return "", false
 	}
-	_, rest, ok := strings.Cut(p[i+len(hwcaps):], "/")
-	return p[:i] + "/" + rest, ok
+	_, rest, ok := strings.Cut(after, "/")
+	return before + "/" + rest, ok
 }
 
 // isRegenerated says that a file is made of others, by pare or by whoever uses

@@ -57,8 +57,7 @@ func (c *carrier) isOwn(arch string) bool {
 }
 
 // changes are the packages whose touched files are of another version now, or
-// another package's. owners are the new owners of a recorded package's paths,
-// with how many.
+// another package's.
 func (c *carrier) changes() []profile.PackageChange {
 	var out []profile.PackageChange
 	for _, old := range c.old.Packages {
@@ -89,6 +88,7 @@ func (c *carrier) heir(old profile.Package) *pkgdb.Package {
 	return best
 }
 
+// inherit notes that a path of an old package is of q now.
 func (c *carrier) inherit(old profile.Package, q *pkgdb.Package) {
 	if c.heirs[old.ID()] == nil {
 		c.heirs[old.ID()] = map[*pkgdb.Package]int{}

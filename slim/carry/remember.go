@@ -17,9 +17,11 @@ const maxNames = 200_000
 // Remember returns p with what its image says of the touched paths: the
 // packages that own them, whether the image has them at all, and the names
 // beside files that were opened or run. t and db must be of the image that p
-// was recorded on. What p knew already is replaced.
-func Remember(p *profile.Profile, t *layers.Tree, db *pkgdb.DB) *profile.Profile {
+// was recorded on. What p knew already is replaced. The error is ErrLimit of
+// package layers for an image whose links lead through too many others.
+func Remember(p *profile.Profile, t *layers.Tree, db *pkgdb.DB) (*profile.Profile, error) {
 	out := *p
+	var taken steps
 	out.Accesses, out.Packages, out.Directories = slices.Clone(p.Accesses), nil, nil
 	dirs := map[string]bool{}
 	for i := range out.Accesses {
@@ -27,11 +29,15 @@ func Remember(p *profile.Profile, t *layers.Tree, db *pkgdb.DB) *profile.Profile
 		if a.Package, a.Origin = "", ""; !a.Exists || profile.Mounted(a.Path) {
 			continue
 		}
-		e := entryOf(t, a)
-		if e == nil {
+		r, missing := reached(t, a, a.Path)
+		if err := taken.follow(t, r.Links); err != nil {
+			return nil, err
+		}
+		if missing != nil {
 			a.Origin = profile.OriginRun
 			continue
 		}
+		e := r.Entry
 		if q, ok := db.Owner(e.Path); ok {
 			owner := recorded(q)
 			a.Package = owner.ID()
@@ -44,24 +50,15 @@ func Remember(p *profile.Profile, t *layers.Tree, db *pkgdb.DB) *profile.Profile
 		}
 	}
 	out.Directories = listings(t, dirs)
-	u, err := profile.Union(&out)
-	if err != nil {
-		panic(err) // of one profile there is no other image
-	}
-	return u
+	return profile.Union(&out)
 }
 
-// entryOf is what an access reached in the image; nil for nothing.
-func entryOf(t *layers.Tree, a *profile.Access) *layers.Entry {
-	follow := t.Resolve
+// reached is what an access of a path reaches in an image.
+func reached(t *layers.Tree, a *profile.Access, p string) (layers.Resolution, error) {
 	if a.OnlyLink() {
-		follow = t.ResolveLink
+		return t.ResolveLink(p)
 	}
-	r, err := follow(a.Path)
-	if err != nil {
-		return nil
-	}
-	return r.Entry
+	return t.Resolve(p)
 }
 
 func recorded(q *pkgdb.Package) profile.Package {

@@ -66,7 +66,7 @@ func TestRemember(t *testing.T) {
 	access := func(path string, exists bool, kinds ...profile.Kind) profile.Access {
 		return profile.Access{Path: path, Exists: exists, Kinds: kinds}
 	}
-	got := Remember(union(t, &profile.Profile{Accesses: []profile.Access{
+	got, err := Remember(union(t, &profile.Profile{Accesses: []profile.Access{
 		access("/lib/x86_64-linux-gnu/libssl.so.3", true, profile.Open),
 		access("/usr/lib/x86_64-linux-gnu/libz.so.1", true, profile.Stat),
 		access("/lib", true, profile.Readlink),
@@ -76,6 +76,9 @@ func TestRemember(t *testing.T) {
 		access("/run/app.pid", true, profile.Create, profile.Open),
 		access("/proc/self/maps", true, profile.Open),
 	}}), tree, db)
+	if err != nil {
+		t.Fatal(err)
+	}
 	origins := map[string]string{}
 	for _, a := range got.Accesses {
 		origins[a.Path] = a.Package + string(a.Origin)
@@ -101,7 +104,8 @@ func TestRemember(t *testing.T) {
 	if d := cmp.Diff(dirs, got.Directories); d != "" {
 		t.Errorf("directories (-want +got):\n%s", d)
 	}
-	if d := cmp.Diff(got, Remember(got, tree, db)); d != "" {
-		t.Errorf("remembered twice (-once +twice):\n%s", d)
+	twice, err := Remember(got, tree, db)
+	if d := cmp.Diff(got, twice); d != "" || err != nil {
+		t.Errorf("remembered twice: %v (-once +twice):\n%s", err, d)
 	}
 }

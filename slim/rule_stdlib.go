@@ -33,8 +33,9 @@ var ruleStdlib = rule{name: "stdlib", seed: func(s *selection) {
 var stdlibs = []*regexp.Regexp{
 	// docs.python.org/3/library/sysconfig.html, "stdlib" and "platstdlib"
 	regexp.MustCompile(`/lib(64)?/(pypy|python)3\.[0-9]+/`),
-	// RbConfig's rubylibdir and rubyarchdir
-	regexp.MustCompile(`/lib(64)?(/[^/]+-linux-[^/]+)?/ruby/[0-9]+\.[0-9.]+/`),
+	// RbConfig's rubylibdir and rubyarchdir, and the gems that are bundled with
+	// Ruby: they were of its library, and code requires them like it
+	regexp.MustCompile(`/lib(64)?(/[^/]+-linux-[^/]+)?/ruby/(gems/)?[0-9]+\.[0-9.]+/`),
 	// perl -V's privlib and archlib of Debian and Alpine; perl-base is Debian's smallest one
 	regexp.MustCompile(`/(share|lib(/[^/]+-linux-[^/]+)?)/(perl/5\.[0-9.]+|perl5/core_perl|perl-base)/`),
 }

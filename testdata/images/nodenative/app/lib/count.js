@@ -1,0 +1,4 @@
+process.once('message', (words) => {
+  process.send(words.split(' ').length);
+  process.disconnect();
+});

@@ -1,0 +1,1 @@
+module.exports = class Trouble extends Error {};

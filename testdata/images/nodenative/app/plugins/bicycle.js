@@ -1,0 +1,1 @@
+module.exports = (grams) => 300 + Math.floor(grams / 10);

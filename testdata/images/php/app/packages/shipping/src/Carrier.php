@@ -1,0 +1,8 @@
+<?php
+
+namespace Shipping;
+
+interface Carrier
+{
+    public function cents(int $grams): ?int;
+}

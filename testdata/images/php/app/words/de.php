@@ -1,0 +1,3 @@
+<?php
+
+return ['items' => '{n, plural, one{Ein Stück} other{# Stücke}}'];

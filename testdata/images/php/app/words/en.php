@@ -1,0 +1,3 @@
+<?php
+
+return ['items' => '{n, plural, one{One item} other{# items}}'];

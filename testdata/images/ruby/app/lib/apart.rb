@@ -1,0 +1,3 @@
+require "matrix"
+
+puts Vector[*ARGV.map(&:to_f)].norm

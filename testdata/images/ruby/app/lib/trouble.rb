@@ -1,0 +1,3 @@
+class Shop
+  class Trouble < StandardError; end
+end

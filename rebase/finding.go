@@ -1,0 +1,43 @@
+package rebase
+
+import (
+	"cmp"
+	"slices"
+)
+
+// Severity of a finding.
+type Severity string
+
+// The severities. An error forbids the move unless it is allowed by name.
+const (
+	SeverityError   Severity = "error"
+	SeverityWarning Severity = "warning"
+)
+
+// Finding is something about the move that a user has to know or decide.
+type Finding struct {
+	Name     string   `json:"name"` // stable, kebab-case; what --allow takes
+	Severity Severity `json:"severity"`
+	Path     string   `json:"path,omitempty"` // quoted when not UTF-8
+	// Layer is the layer of the image as it is that brings it about, from 0;
+	// nil when no single one does.
+	Layer   *int   `json:"layer,omitempty"`
+	Text    string `json:"text"`
+	Next    string `json:"next,omitempty"` // what to do about it
+	Allowed bool   `json:"allowed,omitempty"`
+}
+
+// sortFindings puts errors first, then names, then paths, drops duplicates,
+// and marks those that are allowed.
+func sortFindings(fs []Finding, allow []string) []Finding {
+	slices.SortStableFunc(fs, func(a, b Finding) int {
+		return cmp.Or(cmp.Compare(a.Severity, b.Severity), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Path, b.Path), cmp.Compare(a.Text, b.Text))
+	})
+	fs = slices.CompactFunc(fs, func(a, b Finding) bool {
+		return a.Severity == b.Severity && a.Name == b.Name && a.Path == b.Path && a.Text == b.Text
+	})
+	for i := range fs {
+		fs[i].Allowed = slices.Contains(allow, fs[i].Name)
+	}
+	return fs
+}

@@ -85,7 +85,7 @@ func notInNames(r rune) bool {
 // wanted are the fields that are read.
 var wanted = map[string]bool{
 	"package": true, "architecture": true, "version": true, "multi-arch": true, "source": true, "status": true,
-	"depends": true, "pre-depends": true, "provides": true,
+	"depends": true, "pre-depends": true, "provides": true, "breaks": true, "conflicts": true,
 }
 
 // fields reads the wanted fields of a stanza, names in lower case;

@@ -32,6 +32,18 @@ type layerIndex struct {
 	warnings warnings
 }
 
+// markers lists what the layer takes away, sorted.
+func (x *layerIndex) markers(layer int) []Marker {
+	var out []Marker
+	for _, r := range x.records {
+		if r.kind == recordWhiteout || r.kind == recordOpaque {
+			out = append(out, Marker{Layer: layer, Path: r.path, Opaque: r.kind == recordOpaque})
+		}
+	}
+	slices.SortFunc(out, func(a, b Marker) int { return strings.Compare(a.Path, b.Path) })
+	return out
+}
+
 // inodes hands out nodes from chunks: a million separate objects cost the
 // collector more than they hold.
 type inodes struct{ chunk []Inode }

@@ -54,6 +54,7 @@ type Tree struct {
 	stores   []*store // content, by layer
 	budget   *budget
 	warnings []Warning
+	markers  []Marker
 
 	root    *Entry
 	entries []*Entry // sorted by path
@@ -93,6 +94,7 @@ func (t *Tree) merge(ctx context.Context, indexes []*layerIndex) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
+		t.markers = append(t.markers, idx.markers(i)...)
 		if err := m.apply(i, idx); err != nil {
 			return inLayer(i, t.image.sources[i].digest, err)
 		}
@@ -170,6 +172,17 @@ type Warning struct {
 	Name  string // stable, kebab-case: "duplicate-entry"
 	Text  string
 }
+
+// Marker is what a layer takes away from those below it.
+type Marker struct {
+	Layer int
+	// Path is what a whiteout hides, or the directory that is opaque.
+	Path   string
+	Opaque bool
+}
+
+// Markers lists all whiteouts and opaque directories, sorted by layer and path.
+func (t *Tree) Markers() []Marker { return t.markers }
 
 // Len is the number of entries.
 func (t *Tree) Len() int { return len(t.entries) }

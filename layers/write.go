@@ -19,6 +19,9 @@ type Output struct {
 	// LinkTo, when not "", makes this a hard link to an earlier Output of
 	// the same layer; Header is then not written.
 	LinkTo string
+	// Whiteout says that Path is gone: what lower layers have there is hidden.
+	// Only Path counts then.
+	Whiteout bool
 	// Open returns the content of a regular file of Header.Size bytes.
 	Open func() (io.ReadCloser, error)
 }
@@ -72,6 +75,9 @@ func checkOutputs(outputs []Output) error {
 		if parent := path.Dir(o.Path); parent != "/" && types[parent] != Directory {
 			return bad("its parent directory is not written before it")
 		}
+		if o.Whiteout {
+			continue // nothing is there that others could be below or link to
+		}
 		if t, ok := types[o.LinkTo]; o.LinkTo != "" && (!ok || t == Directory) {
 			return bad("hard link to %s, which is not written before it", strconv.Quote(o.LinkTo))
 		}
@@ -87,7 +93,7 @@ func writeOutput(ctx context.Context, tw *tar.Writer, o *Output, buf []byte) err
 	if err := tw.WriteHeader(tarHeader(o)); err != nil {
 		return err
 	}
-	if o.LinkTo != "" || o.Type != Regular || o.Size == 0 {
+	if o.Whiteout || o.LinkTo != "" || o.Type != Regular || o.Size == 0 {
 		return nil
 	}
 	rc, err := o.Open()
@@ -130,6 +136,10 @@ var typeflags = map[Type]byte{
 // records only for what ustar cannot hold.
 func tarHeader(o *Output) *tar.Header {
 	name := strings.TrimPrefix(o.Path, "/")
+	if o.Whiteout {
+		dir, base := path.Split(name)
+		return &tar.Header{Typeflag: tar.TypeReg, Name: dir + whiteoutPrefix + base, Mode: 0o644, ModTime: epoch, Format: tar.FormatPAX}
+	}
 	if o.LinkTo != "" {
 		return &tar.Header{
 			Typeflag: tar.TypeLink, Name: name, Linkname: strings.TrimPrefix(o.LinkTo, "/"), Format: tar.FormatPAX,

@@ -107,7 +107,7 @@ func (s *selection) spendLookups(n int) bool {
 
 // lookupsOf is about how many names finding what f needs will look up.
 func (s *selection) lookupsOf(f elfdeps.File) int {
-	info := elfTree{s.tree}.ELF(f.Final)
+	info := s.elf().ELF(f.Final)
 	if info == nil {
 		return 0
 	}

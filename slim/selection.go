@@ -92,7 +92,7 @@ func newSelection(t *layers.Tree, p *profile.Profile, o Options) (*selection, er
 	if s.packages, err = pkgdb.Read(t); err != nil {
 		return nil, err
 	}
-	s.libs = elfdeps.NewResolver(elfTree{t})
+	s.libs = elfdeps.NewResolver(layers.ELFTree{Tree: t})
 	s.exclude()
 	s.touch()
 	if s.accounts, err = s.readAccounts(); err != nil {
@@ -447,7 +447,7 @@ func below(p, dir string) bool {
 
 // read returns a small file's content, following symlinks; nil when there is
 // none or it is over 4 MiB.
-func (s *selection) read(p string) []byte { return elfTree{s.tree}.ReadFile(p) }
+func (s *selection) read(p string) []byte { return s.elf().ReadFile(p) }
 
 func (s *selection) risk(name, p, text string) {
 	s.keep.risks = append(s.keep.risks, Risk{Name: name, Path: utf8Path(p), Text: text})
@@ -467,47 +467,7 @@ func (s *selection) finding(f Finding) {
 // generate has pare write a file, in place of the source's if that has one.
 func (s *selection) generate(g Generated) { s.keep.generated[g.Path] = g }
 
-// elfTree is the tree as package elfdeps wants it.
-type elfTree struct{ t *layers.Tree }
-
 const maxRead = 4 << 20
 
-func (e elfTree) ResolveFile(p string) (string, bool) {
-	r, err := e.t.Resolve(p)
-	if err != nil || r.Entry.Type != layers.Regular {
-		return "", false
-	}
-	return r.Entry.Path, true
-}
-
-func (e elfTree) ELF(final string) *elfdeps.Info {
-	entry, ok := e.t.Lookup(final)
-	if !ok || entry.Type != layers.Regular {
-		return nil
-	}
-	return entry.Sniff().ELF
-}
-
-func (e elfTree) ReadFile(p string) []byte {
-	r, err := e.t.Resolve(p)
-	if err != nil || r.Entry.Type != layers.Regular {
-		return nil
-	}
-	b, err := e.t.ReadContent(r.Entry.Inode, maxRead)
-	if err != nil {
-		return nil
-	}
-	return b
-}
-
-func (e elfTree) ReadDir(p string) []string {
-	r, err := e.t.Resolve(p)
-	if err != nil {
-		return nil
-	}
-	var names []string
-	for _, k := range e.t.Children(r.Entry.Path) {
-		names = append(names, k.Name())
-	}
-	return names
-}
+// elf is the tree as package elfdeps wants it.
+func (s *selection) elf() layers.ELFTree { return layers.ELFTree{Tree: s.tree} }

@@ -15,16 +15,24 @@ const FindingPlatform = "platform"
 // none. Operating system versions matter where they are said by both
 // (Windows).
 var checkPlatform = check{name: FindingPlatform, run: func(_ context.Context, s *scene) ([]Finding, error) {
-	have, want := s.base.Config(), s.app.Config()
-	if samePlatform(have, want) {
-		return nil, nil
+	if f := comparePlatforms(s.app.Config(), s.base.Config()); f != nil {
+		return []Finding{*f}, nil
 	}
-	return []Finding{{
-		Name: FindingPlatform, Severity: SeverityError,
-		Text: fmt.Sprintf("the image is for %s, the new base for %s", platformOf(want), platformOf(have)),
-		Next: "choose a base for the image's platform",
-	}}, nil
+	return nil, nil
 }}
+
+// comparePlatforms is the finding about a base for another platform; nil when
+// it is for the image's.
+func comparePlatforms(app, base *v1.ConfigFile) *Finding {
+	if samePlatform(base, app) {
+		return nil
+	}
+	return &Finding{
+		Name: FindingPlatform, Severity: SeverityError,
+		Text: fmt.Sprintf("the image is for %s, the new base for %s", platformOf(app), platformOf(base)),
+		Next: "choose a base for the image's platform",
+	}
+}
 
 func samePlatform(a, b *v1.ConfigFile) bool {
 	same := func(x, y string) bool { return x == y || x == "" || y == "" }

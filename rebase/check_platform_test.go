@@ -20,7 +20,7 @@ func TestCheckPlatform(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := &scene{app: openTree(t, c.app), base: openTree(t, c.base)}
-			fs, err := s.check(t.Context())
+			fs, err := checkPlatform.run(t.Context(), s)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -37,7 +37,7 @@ func sortFindings(fs []Finding, allow []string) []Finding {
 		return a.Severity == b.Severity && a.Name == b.Name && a.Path == b.Path && a.Text == b.Text
 	})
 	for i := range fs {
-		fs[i].Allowed = slices.Contains(allow, fs[i].Name)
+		fs[i].Allowed = fs[i].Name != FindingPlatform && slices.Contains(allow, fs[i].Name)
 	}
 	return fs
 }

@@ -39,9 +39,9 @@ type MergedPackage struct {
 	From Side
 	// Conflict says that image and new base both changed it, each otherwise.
 	Conflict bool
-	// Owner is the package as it stays, and Gone as the new base has it and
-	// the image does not; nil when there is none.
-	Owner, Gone *Package
+	// Owner is the package as it stays, Image as the image has it, and Gone as
+	// the new base has it and the image does not; nil when there is none.
+	Owner, Image, Gone *Package
 }
 
 // MergedFile is one file of the merged database.
@@ -217,9 +217,12 @@ func (m *merge) decide(p *merging) {
 
 // keep notes the package as it stays installed.
 func (m *merge) keep(p *merging) {
+	if p.a != nil && p.a.installed {
+		p.Image = m.app.byID(p.a.p.ID())
+	}
 	switch {
-	case p.From == SideApp && p.a.installed:
-		p.Owner = m.app.byID(p.a.p.ID())
+	case p.From == SideApp:
+		p.Owner = p.Image
 	case p.From == SideBase && p.n.installed:
 		p.Owner = m.base.byID(p.n.p.ID())
 	}

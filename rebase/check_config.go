@@ -1,0 +1,122 @@
+package rebase
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"strconv"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/pare-image/pare/layers"
+)
+
+// checkUser wants the config's user and group to be there under the same
+// numbers, where they are names.
+var checkUser = check{name: FindingUser, run: func(_ context.Context, s *scene) ([]Finding, error) {
+	user, group, _ := strings.Cut(s.next.Config().Config.User, ":")
+	var out []Finding
+	for _, x := range []struct{ kind, name, file string }{{"user", user, "/etc/passwd"}, {"group", group, "/etc/group"}} {
+		if _, err := strconv.Atoi(x.name); x.name == "" || err == nil {
+			continue
+		}
+		was, had := idIn(s.app, x.file, x.name)
+		is, has := idIn(s.next, x.file, x.name)
+		text := ""
+		switch {
+		case !has && (had || s.next.Config().Config.User != s.app.Config().Config.User):
+			text = fmt.Sprintf("the image runs as %s %q, which is not in its %s on the new base", x.kind, x.name, x.file)
+		case has && had && was != is:
+			text = fmt.Sprintf("the image runs as %s %q, whose number is %s and becomes %s: its files are the other's", x.kind, x.name, was, is)
+		default:
+			continue
+		}
+		out = append(out, Finding{
+			Name: FindingUser, Severity: SeverityError, Path: x.file, Text: text,
+			Next: "give the image a numeric USER, or a base that has this one",
+		})
+	}
+	return out, nil
+}}
+
+// idIn is an account's number in a file of accounts.
+func idIn(t *layers.Tree, file, name string) (string, bool) {
+	b, err := readMerged(t, file)
+	if err != nil {
+		return "", false
+	}
+	if f := parseAccounts(b).lines[name]; len(f) > 2 {
+		return f[2], true
+	}
+	return "", false
+}
+
+// checkPrograms wants the programs that the config names to be there, where
+// they were.
+var checkPrograms = check{name: FindingProgram, run: func(_ context.Context, s *scene) ([]Finding, error) {
+	var out []Finding
+	for _, p := range programs(s.next.Config()) {
+		if _, ok := findProgram(s.next, p); ok {
+			continue
+		}
+		if at, ok := findProgram(s.app, p); ok {
+			out = append(out, Finding{
+				Name: FindingProgram, Severity: SeverityError, Path: utf8Path(at),
+				Text: fmt.Sprintf("the config runs %q, which the new base does not have", p),
+				Next: "build the image anew on this base, or choose one that has it",
+			})
+		}
+	}
+	return out, nil
+}}
+
+// programs are what the config runs.
+func programs(c *v1.ConfigFile) []string {
+	var out []string
+	add := func(argv []string) {
+		if len(argv) > 0 {
+			out = append(out, argv[0])
+		}
+	}
+	add(append(append([]string(nil), c.Config.Entrypoint...), c.Config.Cmd...))
+	if h := c.Config.Healthcheck; h != nil && len(h.Test) > 1 {
+		switch h.Test[0] {
+		case "CMD":
+			add(h.Test[1:])
+		case "CMD-SHELL":
+			add(append(append([]string(nil), c.Config.Shell...), "/bin/sh"))
+		}
+	}
+	return out
+}
+
+// findProgram looks for a program as a runtime does: in PATH unless it is a
+// path, which is then taken from the working directory.
+func findProgram(t *layers.Tree, name string) (string, bool) {
+	c := t.Config().Config
+	places := []string{path.Join("/", c.WorkingDir, name)}
+	switch {
+	case path.IsAbs(name):
+		places = []string{name}
+	case !strings.Contains(name, "/"):
+		places = nil
+		for _, dir := range strings.Split(searchPath(c.Env), ":") {
+			places = append(places, path.Join("/", dir, name))
+		}
+	}
+	for _, p := range places {
+		if r, err := t.Resolve(p); err == nil && r.Entry.Type == layers.Regular {
+			return r.Entry.Path, true
+		}
+	}
+	return "", false
+}
+
+// searchPath is PATH, or what runtimes take without one.
+func searchPath(env []string) string {
+	if p := variables(env)["PATH"]; p != "" {
+		return p
+	}
+	return "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+}

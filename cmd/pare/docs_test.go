@@ -20,9 +20,17 @@ const docsImage = `
 >-- config --
 >{"Entrypoint": ["/app/run"]}
 >-- layer --
+>file etc/debian_version "12.5"
+>-- layer --
 >dir app
 >file app/run 0755 0:0 "run"
 >file usr/lib/x86_64-linux-gnu/libssl.so.3 0644 0:0 "ssl"
+-- debian-12.5.img --
+>-- layer --
+>file etc/debian_version "12.5"
+-- debian-12.img --
+>-- layer --
+>file etc/debian_version "12.9"
 -- app.strace --
 1 1.000001 execve("/app/run", ["run"], 0x1 /* 1 var */) = 0
 1 1.000002 openat(AT_FDCWD, "/usr/lib/x86_64-linux-gnu/libssl.so.3", O_RDONLY) = 3
@@ -42,6 +50,8 @@ const docsSetup = `
 elf pare-linux-amd64 amd64
 image app.img $REGISTRY/app:1.4
 image app.img oci:build:app
+image debian-12.5.img $REGISTRY/debian:12.5
+image debian-12.img $REGISTRY/debian:12
 exec pare profile import --format paths --image oci:build:app -o profile.json paths.txt
 exec pare plan oci:build:app -p profile.json -o plan.json
 `

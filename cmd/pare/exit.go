@@ -18,6 +18,7 @@ import (
 	"github.com/pare-image/pare/internal/reference"
 	"github.com/pare-image/pare/internal/registry"
 	"github.com/pare-image/pare/layers"
+	"github.com/pare-image/pare/rebase"
 	"github.com/pare-image/pare/slim"
 )
 
@@ -54,7 +55,7 @@ func exitCode(err error) int {
 		return exitDone
 	case errors.As(err, &usage):
 		return exitUsage
-	case errors.Is(err, slim.ErrProfileImage), errors.Is(err, slim.ErrFindings), errors.Is(err, errCheck):
+	case errors.Is(err, slim.ErrProfileImage), errors.Is(err, slim.ErrFindings), errors.Is(err, rebase.ErrFindings), errors.Is(err, errCheck):
 		return exitCheck
 	}
 	return exitFailed

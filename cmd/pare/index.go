@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -54,7 +55,9 @@ func indexOver(src *reference.Source, all []built) (v1.ImageIndex, error) {
 	return idx, err
 }
 
-func (i *slimIndex) MediaType() (types.MediaType, error)       { return types.OCIImageIndex, nil }
+func (i *slimIndex) MediaType() (types.MediaType, error) {
+	return cmp.Or(i.manifest.MediaType, types.OCIImageIndex), nil
+}
 func (i *slimIndex) Digest() (v1.Hash, error)                  { return partial.Digest(i) }
 func (i *slimIndex) Size() (int64, error)                      { return partial.Size(i) }
 func (i *slimIndex) RawManifest() ([]byte, error)              { return i.raw, nil }

@@ -63,7 +63,7 @@ stdout is the result and nothing else.
 		[]string{progressAuto, progressPlain, progressQuiet})
 	cmd.CompletionOptions.HiddenDefaultCmd = false
 	cmd.AddCommand(
-		newRecordCommand(a), newVerifyCommand(a), newExecCommand(a), newSlimCommand(a), newPlanCommand(a), newWhyCommand(a), newInstrumentCommand(a), newInspectCommand(a), newExportCommand(a),
+		newRecordCommand(a), newVerifyCommand(a), newExecCommand(a), newSlimCommand(a), newPlanCommand(a), newWhyCommand(a), newRebaseCommand(a), newInstrumentCommand(a), newInspectCommand(a), newExportCommand(a),
 		newProfileCommand(a), newCacheCommand(a), newDoctorCommand(a), newVersionCommand(a))
 	cmd.AddCommand(newSensorCommand(a), newSensorChildCommand(a))
 	return cmd

@@ -1,0 +1,266 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strconv"
+	"strings"
+	"sync"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/pare-image/pare/internal/reference"
+	"github.com/pare-image/pare/layers"
+	"github.com/pare-image/pare/rebase"
+)
+
+// rebaser moves images: what all of one run have in common.
+type rebaser struct {
+	app     *app
+	command *rebaseCommand
+	places  reference.Options
+	cache   *layers.Cache
+	dir     string
+	remove  func()
+	onto    *opened
+
+	mu    sync.Mutex // the lock file, and scratch directories
+	lock  rebase.Lock
+	moves int
+	// named are bases that were opened by a name, so that many images ask once.
+	named map[string][]rebase.Base
+}
+
+// maxLockFile bounds what is read as a lock file.
+const maxLockFile = 256 << 20
+
+func newRebaser(a *app, c *rebaseCommand) (*rebaser, error) {
+	r := &rebaser{app: a, command: c, named: map[string][]rebase.Base{}, remove: func() {}}
+	var err error
+	if r.places, err = a.places(&c.source); err != nil {
+		return nil, err
+	}
+	if c.bases != "" {
+		if err := r.readLock(); err != nil {
+			return nil, err
+		}
+	}
+	if r.cache, err = c.cache.open(a.term); err != nil {
+		return nil, err
+	}
+	if r.dir, r.remove, err = tempDir(); err != nil {
+		return nil, err
+	}
+	if r.cache == nil { // several views of the same layers are read: keep them for this run
+		r.cache, err = layers.OpenCache(r.dir+"/cache", 0)
+	}
+	return r, err
+}
+
+func (r *rebaser) close() {
+	if r.onto != nil {
+		r.onto.Close()
+	}
+	r.remove()
+}
+
+// readLock reads the lock file; one that is not there yet is empty.
+func (r *rebaser) readLock() error {
+	b, err := readFile(r.command.bases, maxLockFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("reading lock file: %w", err)
+	}
+	l, err := rebase.ReadLock(bytes.NewReader(b))
+	if err != nil {
+		return fmt.Errorf("%s: %w", printable(r.command.bases), err)
+	}
+	r.lock = *l
+	return nil
+}
+
+// saveLock writes the lock file, where one was named.
+func (r *rebaser) saveLock() error {
+	if r.command.bases == "" {
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.app.writeResult(r.command.bases, r.lock.Write)
+}
+
+// remember puts bases into the lock file that is written in the end.
+func (r *rebaser) remember(bases ...rebase.Base) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, b := range bases {
+		if b.Digest != "" && b.Config != nil {
+			r.lock.Add(b)
+		}
+	}
+}
+
+// openOnto opens the new base. A tag is refused unless it is to be resolved.
+func (r *rebaser) openOnto(ctx context.Context) (*opened, error) {
+	ref, err := reference.Parse(r.command.onto)
+	if err != nil {
+		return nil, err
+	}
+	if !pinned(ref) && !r.command.pin {
+		return nil, fmt.Errorf("%w: --onto %s is a tag, which may be another image tomorrow; give its digest (@sha256:...), or resolve it with --pin", errCheck, ref)
+	}
+	o, err := r.app.open(ctx, r.command.onto, &sourceFlags{}, r.places)
+	if err != nil {
+		return nil, err
+	}
+	if !pinned(ref) {
+		r.app.term.note("%s is %s", ref, o.source.Descriptor.Digest)
+	}
+	bases, err := basesOf(o)
+	if err != nil {
+		o.Close()
+		return nil, err
+	}
+	r.remember(bases...)
+	return o, nil
+}
+
+// pinned says whether a reference names its image by digest.
+func pinned(r reference.Ref) bool {
+	return r.Digest != (v1.Hash{}) || strings.Contains(r.Name, "@sha256:") || r.Kind == reference.DockerDaemon && strings.HasPrefix(r.Name, "sha256:")
+}
+
+// nameOf is what a base is called: without its digest.
+func nameOf(r reference.Ref) string {
+	if r.Kind != reference.Registry {
+		r.Digest = v1.Hash{}
+		return r.String()
+	}
+	name, _, _ := strings.Cut(r.Name, "@")
+	return name
+}
+
+// basesOf are the images of what was opened, as bases.
+func basesOf(o *opened) ([]rebase.Base, error) {
+	index := v1.Hash{}
+	if o.source.Index != nil {
+		index = o.source.Descriptor.Digest
+	}
+	var out []rebase.Base
+	for i := range o.images {
+		b, err := rebase.DescribeBase(nameOf(o.ref), index, o.images[i].image)
+		if err != nil {
+			return nil, fmt.Errorf("reading %s: %w", o.ref, err)
+		}
+		out = append(out, b)
+	}
+	return out, nil
+}
+
+// describe opens a base by its reference, once in a run, and describes it.
+func (r *rebaser) describe(ctx context.Context, text string) ([]rebase.Base, error) {
+	r.mu.Lock()
+	bases, known := r.named[text]
+	r.mu.Unlock()
+	if known {
+		return bases, nil
+	}
+	o, err := r.app.open(ctx, text, &sourceFlags{}, r.places)
+	if err != nil {
+		return nil, err
+	}
+	defer o.Close()
+	if bases, err = basesOf(o); err != nil {
+		return nil, err
+	}
+	r.mu.Lock()
+	r.named[text] = bases
+	r.mu.Unlock()
+	return bases, nil
+}
+
+// oldBase finds what the image stands on: named by --from; in the lock file;
+// the new base itself; named by the image's annotations; or as many layers as
+// an earlier move has noted.
+func (r *rebaser) oldBase(ctx context.Context, c *candidate) (rebase.Base, error) {
+	config, err := c.image.ConfigFile()
+	if err != nil {
+		return rebase.Base{}, err
+	}
+	if r.command.from != "" {
+		bases, err := r.describe(ctx, r.command.from)
+		if err != nil {
+			return rebase.Base{}, err
+		}
+		b, err := rebase.FindBase(config, from("--from", bases))
+		if err != nil {
+			return b, fmt.Errorf("%s is not what the image stands on: %w", printable(r.command.from), err)
+		}
+		return b, nil
+	}
+	m, err := c.image.Manifest()
+	if err != nil {
+		return rebase.Base{}, err
+	}
+	return r.findBase(ctx, config, m.Annotations)
+}
+
+func (r *rebaser) findBase(ctx context.Context, config *v1.ConfigFile, annotations map[string]string) (rebase.Base, error) {
+	r.mu.Lock()
+	candidates := from("lock", r.lock.Bases)
+	r.mu.Unlock()
+	if r.onto != nil {
+		if bases, err := basesOf(r.onto); err == nil {
+			candidates = append(candidates, from("onto", bases)...)
+		}
+	}
+	name, digest := annotations[rebase.AnnotationBaseName], annotations[rebase.AnnotationBaseDigest]
+	found, err := rebase.FindBase(config, candidates)
+	if err == nil && (digest == "" || found.Digest == digest || found.Index == digest) {
+		return found, nil
+	}
+	var gone error
+	if name != "" && digest != "" {
+		bases, err := r.describe(ctx, nameAt(name, digest))
+		gone = err
+		candidates = append(from("annotation", bases), candidates...)
+	}
+	if found, err = rebase.FindBase(config, candidates); err == nil {
+		return found, nil
+	}
+	if n, bad := strconv.Atoi(annotations[rebase.AnnotationLayers]); bad == nil && n > 0 && n <= len(config.RootFS.DiffIDs) {
+		b := rebase.Base{Name: name, Digest: digest, From: "layers"}
+		for _, id := range config.RootFS.DiffIDs[:n] {
+			b.DiffIDs = append(b.DiffIDs, id.String())
+		}
+		return b, nil
+	}
+	if gone != nil {
+		err = fmt.Errorf("%w; its annotations name %s, which cannot be read (%w)", err, oneLine(name), gone)
+	}
+	return rebase.Base{}, fmt.Errorf("%w; name it with --from, or a lock file that has it with --bases", err)
+}
+
+// nameAt is a reference by digest of what annotations name.
+func nameAt(name, digest string) string {
+	name, _, _ = strings.Cut(name, "@")
+	if i := strings.LastIndexByte(name, ':'); i > strings.LastIndexByte(name, '/') && !strings.HasPrefix(name, "oci:") {
+		name = name[:i]
+	}
+	return name + "@" + digest
+}
+
+// from marks bases with how they were found.
+func from(how string, bases []rebase.Base) []rebase.Base {
+	out := make([]rebase.Base, len(bases))
+	for i, b := range bases {
+		b.From = how
+		out[i] = b
+	}
+	return out
+}

@@ -1,0 +1,226 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/partial"
+
+	"github.com/pare-image/pare/internal/reference"
+	"github.com/pare-image/pare/layers"
+	"github.com/pare-image/pare/rebase"
+)
+
+// moved is an image with the plans of its platforms, and once it is written,
+// where.
+type moved struct {
+	source    *opened
+	plans     []*rebase.Plan
+	at        reference.Ref
+	digest    string
+	mediaType string
+	referrers []reference.Artifact // of the old image, that stay behind
+}
+
+func (m *moved) close() { m.source.Close() }
+
+// planImage plans every platform of an image.
+func (r *rebaser) planImage(ctx context.Context, text string) (*moved, error) {
+	src, err := r.app.open(ctx, text, &r.command.source, r.places)
+	if err != nil {
+		return nil, err
+	}
+	m := &moved{source: src}
+	for i := range src.images {
+		p, err := r.planPlatform(ctx, r.onto, src, &src.images[i])
+		if err != nil {
+			m.close()
+			return nil, fmt.Errorf("%s (%s): %w", src.ref, src.images[i].platform(), err)
+		}
+		m.plans = append(m.plans, p)
+	}
+	return m, nil
+}
+
+// planPlatform plans the move of one platform's image onto a base.
+func (r *rebaser) planPlatform(ctx context.Context, onto, src *opened, c *candidate) (*rebase.Plan, error) {
+	old, err := r.oldBase(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	base, err := onto.baseFor(c)
+	if err != nil {
+		return nil, err
+	}
+	index := v1.Hash{}
+	if onto.source.Index != nil {
+		index = onto.source.Descriptor.Digest
+	}
+	described, err := rebase.DescribeBase(onto.nameFor(c), index, base.image)
+	if err != nil {
+		return nil, err
+	}
+	o := r.command.rebase
+	if o.Dir, err = r.scratch(); err != nil {
+		return nil, err
+	}
+	o.Open = r.opener(src, c, o.Dir)
+	p, err := rebase.NewPlan(ctx, c.image, old, base.image, described, o)
+	r.app.term.endProgress()
+	if err == nil {
+		r.remember(old)
+	}
+	return p, err
+}
+
+// opener reads images through the cache. What a registry sent damaged is
+// asked for once more.
+func (r *rebaser) opener(src *opened, c *candidate, dir string) func(context.Context, v1.Image) (*layers.Tree, error) {
+	return func(ctx context.Context, img v1.Image) (*layers.Tree, error) {
+		lo := layers.Options{Cache: r.cache, Scratch: dir, Want: rebase.WantContent}
+		r.app.term.draw("reading " + c.platform() + " of " + src.ref.String())
+		t, err := layers.Open(ctx, img, lo)
+		if errors.Is(err, layers.ErrMismatch) && ctx.Err() == nil {
+			r.app.term.note("%v; asking once more", err)
+			t, err = layers.Open(ctx, img, lo)
+		}
+		return t, err
+	}
+}
+
+// scratch is a directory for one plan's repair layer.
+func (r *rebaser) scratch() (string, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.moves++
+	dir := filepath.Join(r.dir, strconv.Itoa(r.moves))
+	return dir, os.Mkdir(dir, 0o700)
+}
+
+// baseFor is the new base for an image's platform. A single one is for every
+// image: whether it fits is a finding.
+func (o *opened) baseFor(c *candidate) (*candidate, error) {
+	var have []string
+	for i := range o.images {
+		b := &o.images[i]
+		if o.source.Index == nil || matchesPlatform(b.id.Platform, c.id.Platform) || matchesPlatform(c.id.Platform, b.id.Platform) {
+			return b, nil
+		}
+		have = append(have, b.platform())
+	}
+	return nil, fmt.Errorf("%w: %s: the new base has no image for %s; it has %s", errCheck, rebase.FindingPlatform, c.platform(), strings.Join(have, ", "))
+}
+
+// nameFor is what the result's annotation calls the new base. A reference
+// without a tag means the one that the image named before, if it is of the
+// same repository.
+func (o *opened) nameFor(c *candidate) string {
+	name := nameOf(o.ref)
+	m, err := c.image.Manifest()
+	if err != nil {
+		return name
+	}
+	if had := m.Annotations[rebase.AnnotationBaseName]; strings.HasPrefix(had, name+":") && !strings.Contains(had[len(name)+1:], "/") {
+		return had
+	}
+	return name
+}
+
+// write writes what the plans make, all platforms or none.
+func (r *rebaser) write(ctx context.Context, m *moved, dest reference.Ref) error {
+	var images []v1.Image
+	var errs []error
+	for _, p := range m.plans {
+		img, err := rebase.Apply(p)
+		images, errs = append(images, img), append(errs, err)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	img, idx, err := r.assemble(m, images)
+	if err != nil {
+		return err
+	}
+	r.app.term.draw("writing " + dest.String())
+	m.at, err = reference.Write(ctx, dest, img, idx, r.places)
+	r.app.term.endProgress()
+	if err != nil {
+		return err
+	}
+	if m.digest, m.mediaType, err = topOf(img, idx); err != nil {
+		return err
+	}
+	return r.listReferrers(ctx, m)
+}
+
+// assemble is the one image, or the index with the images that were moved in
+// the places of those that they were.
+func (r *rebaser) assemble(m *moved, images []v1.Image) (v1.Image, v1.ImageIndex, error) {
+	if m.source.source.Index == nil || r.command.source.platform != "" {
+		return images[0], nil, nil
+	}
+	nothing := !slices.ContainsFunc(m.plans, func(p *rebase.Plan) bool { return !p.Nothing })
+	if nothing && len(m.source.skipped) == 0 {
+		return nil, m.source.source.Index, nil
+	}
+	idx, err := movedIndex(m, images)
+	return nil, idx, err
+}
+
+// movedIndex is the source's index with other images in their places. What
+// else it names, attestations about the old images, is left out.
+func movedIndex(m *moved, images []v1.Image) (v1.ImageIndex, error) {
+	from, err := m.source.source.Index.IndexManifest()
+	if err != nil {
+		return nil, err
+	}
+	manifest := from.DeepCopy()
+	manifest.Manifests = nil
+	idx := &slimIndex{manifest: manifest, images: map[v1.Hash]v1.Image{}}
+	for i := range images {
+		d, err := partial.Descriptor(images[i])
+		if err != nil {
+			return nil, err
+		}
+		desc := m.source.images[i].desc
+		desc.MediaType, desc.Digest, desc.Size = d.MediaType, d.Digest, d.Size
+		manifest.Manifests = append(manifest.Manifests, desc)
+		idx.images[d.Digest] = images[i]
+	}
+	idx.raw, err = json.Marshal(manifest)
+	return idx, err
+}
+
+// listReferrers finds what is said about the old image: it is about another
+// digest than the new one's.
+func (r *rebaser) listReferrers(ctx context.Context, m *moved) error {
+	subjects := []v1.Hash{m.source.source.Descriptor.Digest}
+	for i := range m.source.images {
+		if p := m.plans[i]; !p.Nothing && m.source.images[i].desc.Digest != subjects[0] {
+			subjects = append(subjects, m.source.images[i].desc.Digest)
+		}
+	}
+	if m.digest == subjects[0].String() {
+		return nil
+	}
+	for _, s := range subjects {
+		found, err := reference.ListReferrers(ctx, m.source.ref, s, r.places)
+		if err != nil {
+			r.app.term.warn("what refers to the old image is not known: %v", err)
+			return nil
+		}
+		m.referrers = append(m.referrers, found...)
+	}
+	for _, s := range m.source.skipped {
+		m.referrers = append(m.referrers, reference.Artifact{Digest: s.Descriptor.Digest.String(), Type: "attestation in the index"})
+	}
+	return nil
+}

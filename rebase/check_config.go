@@ -101,7 +101,7 @@ func findProgram(t *layers.Tree, name string) (string, bool) {
 		places = []string{name}
 	case !strings.Contains(name, "/"):
 		places = nil
-		for _, dir := range strings.Split(searchPath(c.Env), ":") {
+		for dir := range strings.SplitSeq(searchPath(c.Env), ":") {
 			places = append(places, path.Join("/", dir, name))
 		}
 	}

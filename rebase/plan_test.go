@@ -20,16 +20,17 @@ func status(packages ...string) string {
 	for _, p := range packages {
 		f := strings.Fields(p)
 		fmt.Fprintf(&b, "Package: %s\nStatus: install ok installed\nVersion: %s\nArchitecture: amd64\n", f[0], f[1])
-		list := "/.\n"
+		var list strings.Builder
+		list.WriteString("/.\n")
 		for _, word := range f[2:] {
 			if dep, ok := strings.CutPrefix(word, "depends:"); ok {
 				fmt.Fprintf(&b, "Depends: %s\n", strings.ReplaceAll(dep, "_", " "))
 				continue
 			}
-			list += word + "\n"
+			list.WriteString(word + "\n")
 		}
 		b.WriteString("\n")
-		fmt.Fprintf(&lists, "file var/lib/dpkg/info/%s.list 0644 0:0 %q\n", f[0], list)
+		fmt.Fprintf(&lists, "file var/lib/dpkg/info/%s.list 0644 0:0 %q\n", f[0], list.String())
 	}
 	return fmt.Sprintf("file var/lib/dpkg/status 0644 0:0 %q\n%s", b.String(), lists.String())
 }

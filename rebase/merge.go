@@ -69,7 +69,7 @@ func (m *merger) mergePackages(context.Context) error {
 	}
 	m.appDB, m.baseDB = dbs[1], dbs[2]
 	var err error
-	m.packages, err = pkgdb.Merge(dbs[0], dbs[1], dbs[2], pkgdb.MergeOptions{Base: m.options.dropsShadow})
+	m.packages, err = pkgdb.Merge(dbs[0], dbs[1], dbs[2], pkgdb.MergeOptions{Base: m.options.dropsShadow, App: m.options.holds})
 	if err != nil {
 		return fmt.Errorf("merging package databases: %w", err)
 	}
@@ -111,10 +111,18 @@ func (m *merger) checkFormats(app, base *pkgdb.DB) {
 func (m *merger) checkUnmet(context.Context) error {
 	before := map[string]bool{}
 	key := func(u pkgdb.Unmet) string { return u.Package + " " + u.Kind + " " + u.Want }
-	for _, u := range m.appDB.Unmet() {
+	was, err := m.appDB.Unmet()
+	if err != nil {
+		return err
+	}
+	for _, u := range was {
 		before[key(u)] = true
 	}
-	for _, u := range m.packages.Unmet() {
+	is, err := m.packages.Unmet()
+	if err != nil {
+		return err
+	}
+	for _, u := range is {
 		if before[key(u)] {
 			continue
 		}
@@ -124,7 +132,7 @@ func (m *merger) checkUnmet(context.Context) error {
 		}
 		m.finding(Finding{
 			Name: FindingUnmet, Severity: SeverityError, Text: text,
-			Next: "build the image anew on this base, or, if the package works all the same, allow it with --allow " + FindingUnmet,
+			Next: "build the image anew on this base; or keep the image's version of what it needs with --hold PACKAGE; or, if it works all the same, allow it with --allow " + FindingUnmet,
 		})
 	}
 	return nil
@@ -272,11 +280,23 @@ func (m *merger) dropRemoved(context.Context) error {
 		if p.Gone != nil {
 			m.dropFiles(p.Gone.Paths(), RepairRemovedPackage, func(name string) bool { _, has := m.app.Lookup(name); return has })
 		}
+		if m.options.holds(p.ID) && p.From == pkgdb.SideApp {
+			m.dropHeld(p)
+		}
 		if p.Conflict && p.From == pkgdb.SideBase && p.Image != nil {
 			m.dropFiles(p.Image.Paths(), RepairDropShadow, func(name string) bool { _, has := m.base.Lookup(name); return has })
 		}
 	}
 	return nil
+}
+
+// dropHeld takes away what the new base has of a package that is held.
+func (m *merger) dropHeld(p *pkgdb.MergedPackage) {
+	for _, q := range m.baseDB.Packages() {
+		if q.ID() == p.ID {
+			m.dropFiles(q.Paths(), RepairPackageFiles, func(name string) bool { _, has := m.app.Lookup(name); return has })
+		}
+	}
 }
 
 func (m *merger) dropFiles(names []string, why string, stays func(string) bool) {

@@ -60,13 +60,23 @@ type Options struct {
 	// unless it is older.
 	DropShadow bool `json:"dropShadow,omitempty"`
 
+	// Hold names packages that stay at the image's version, though the new base
+	// has another: what others of the image need exactly.
+	Hold []string `json:"hold,omitempty"`
+
 	// Open reads an image; nil is [layers.Open] without a cache.
 	Open func(context.Context, v1.Image) (*layers.Tree, error) `json:"-"`
 	// Dir is where the repair layer is made; the caller removes it.
 	Dir string `json:"-"`
 }
 
-func (o *Options) dropsShadow(string) bool { return o.DropShadow }
+func (o *Options) dropsShadow(id string) bool { return o.DropShadow && !o.holds(id) }
+
+// holds says whether a package, by its ID, is to be held.
+func (o *Options) holds(id string) bool {
+	name, _, _ := strings.Cut(id, ":")
+	return slices.Contains(o.Hold, id) || slices.Contains(o.Hold, name)
+}
 
 const (
 	planKind    = "pare.rebase"

@@ -168,6 +168,15 @@ func TestPlan(t *testing.T) {
 			repairs:  []string{"package-database /var/lib/dpkg/status"},
 		},
 		{
+			name: "the same, and what it depends on is held",
+			old:  base(`file usr/bin/perl "1"`, "perl-base 1 /usr/bin/perl"), base: base("file usr/bin/perl \"2\"\nfile usr/bin/more", "perl-base 2 /usr/bin/perl /usr/bin/more"),
+			uppers:   []string{status("perl-base 1 /usr/bin/perl", "perl 1 depends:perl-base_(=_1)")},
+			options:  Options{Hold: []string{"perl-base"}},
+			findings: []string{"warning shadowed"},
+			repairs:  []string{"package-files /usr/bin/more gone", "package-files /usr/bin/perl"},
+			has:      map[string]string{"/usr/bin/perl": "0644 0:0 1", "/usr/bin/more": ""},
+		},
+		{
 			name: "the image removed a package",
 			old:  base("file bin/c", "a 1", "c 1 /bin/c"), base: base("file bin/c\nfile bin/d", "a 1", "c 2 /bin/c /bin/d"),
 			uppers:  []string{"file bin/.wh.c\nfile var/lib/dpkg/info/.wh.c.list\n" + strings.SplitN(status("a 1"), "\n", 2)[0]},

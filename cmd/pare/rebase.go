@@ -83,6 +83,7 @@ the name of each image's base leads now, says what would change, and exits with
 	f.StringVar(&c.list, "images", "", "`FILE` of lines \"IMAGE DEST\" (with --check, \"IMAGE\")")
 	f.StringArrayVar(&c.rebase.RequireFix, "require-fix", nil, "refuse unless the new base's `PACKAGE` (binary or source) arrives; repeatable")
 	f.BoolVar(&c.rebase.DropShadow, "drop-shadow", false, "let the new base's copy of a package win over the image's, unless it is older")
+	f.StringArrayVar(&c.rebase.Hold, "hold", nil, "keep the image's version of `PACKAGE`, which others of it need; repeatable")
 	f.StringArrayVar(&c.rebase.Allow, "allow", nil, "move in spite of the `FINDING` of this name; repeatable")
 	c.source.bind(cmd)
 	c.cache.bind(cmd)

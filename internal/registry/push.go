@@ -20,7 +20,17 @@ const uploads = 4 // at a time
 
 // Push writes images, and idx over them when it is not nil, under ref. Blobs
 // go first, the manifest that ref names last: the tag moves when all is there.
+// Layers that the registry has are not sent, nor looked for.
 func (c *Client) Push(ctx context.Context, ref name.Reference, images []v1.Image, idx v1.ImageIndex) error {
+	if onlyHere(ref.Context(), images) {
+		err := c.rearrange(ctx, ref, images, idx)
+		if err == nil || !errors.Is(err, errElsewhere) {
+			if err != nil {
+				err = fmt.Errorf("pushing to %s: %w", ref.Context(), explainFor(ref.Context().RegistryStr(), err))
+			}
+			return err
+		}
+	}
 	p, err := c.pusher(ctx, ref.Context())
 	if err != nil {
 		return err

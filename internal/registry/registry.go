@@ -7,6 +7,7 @@
 //	resume   a blob that breaks off is continued where it broke
 //	whole    manifests and small blobs arrive whole, verified, or again
 //	rewind   a request that is sent twice has its body twice
+//	ping     each registry is asked once in a run what it wants of clients
 //	reauth   a bare 401 makes remote fetch a new token, once
 //	retry    waits and asks again where a registry or the network says "later"
 //	stall    gives up on a connection that has gone quiet
@@ -52,7 +53,7 @@ var ErrCA = errors.New("no certificate in PEM form")
 type Client struct {
 	opts   Options
 	timing timing
-	base   http.RoundTripper // retry and below, shared by all connections
+	base   http.RoundTripper // ping and below, shared by all connections
 }
 
 // timing is how long things are waited for; tests shorten it.
@@ -98,7 +99,7 @@ func newClient(o Options, tm timing) (*Client, error) {
 		verified: connections(o.Proxy, &tls.Config{RootCAs: pool}),
 		trusting: connections(o.Proxy, &tls.Config{InsecureSkipVerify: true}),
 	}
-	return &Client{opts: o, timing: tm, base: &retry{timing: tm, next: &stall{timing: tm, next: g}}}, nil
+	return &Client{opts: o, timing: tm, base: &ping{next: &retry{timing: tm, next: &stall{timing: tm, next: g}}}}, nil
 }
 
 // certificates are the system's and those of extra; nil for the system's alone.

@@ -64,6 +64,9 @@ type MergeOptions struct {
 	// Base says, by ID, of which packages the new base's record and files win
 	// although the image changed them too, unless they are older; nil of none.
 	Base func(id string) bool
+	// App says of which packages the image's record and files stay although
+	// only the new base changed them; nil of none.
+	App func(id string) bool
 }
 
 // Merge makes the database of an image app, made on old, that is moved to
@@ -72,8 +75,12 @@ type MergeOptions struct {
 // that the image removed stays out.
 func Merge(old, app, base *DB, o MergeOptions) (*Merged, error) {
 	m := &merge{old: old, app: app, base: base, options: o, out: &Merged{Format: cmp.Or(app.Format, base.Format)}}
+	never := func(string) bool { return false }
 	if o.Base == nil {
-		m.options.Base = func(string) bool { return false }
+		m.options.Base = never
+	}
+	if o.App == nil {
+		m.options.App = never
 	}
 	if err := m.readRecords(); err != nil {
 		return nil, err
@@ -86,7 +93,7 @@ func Merge(old, app, base *DB, o MergeOptions) (*Merged, error) {
 }
 
 // Unmet lists the relations of the merged set that are not met.
-func (m *Merged) Unmet() []Unmet { return unmet(m.Format, m.Stay) }
+func (m *Merged) Unmet() ([]Unmet, error) { return unmet(m.Format, m.Stay) }
 
 // merge is one at work.
 type merge struct {
@@ -196,6 +203,8 @@ func (m *merge) decide(p *merging) {
 	p.MergedPackage = MergedPackage{ID: idOf(a, n, o), Old: o.version(), App: a.version(), Base: n.version()}
 	untouched := a != nil && o != nil && a.p.Version == o.p.Version && a.installed == o.installed
 	switch {
+	case a != nil && a.installed && m.options.App(p.ID):
+		p.From = SideApp
 	case a == nil && o == nil, untouched && n != nil:
 		p.From = SideBase
 	case untouched: // and gone from the new base

@@ -61,17 +61,33 @@ func TestMergePreferBase(t *testing.T) {
 	}
 }
 
+// What is to stay as the image has it stays, though only the base changed it.
+func TestMergeHold(t *testing.T) {
+	o := MergeOptions{App: func(id string) bool { return id == "a" }}
+	m, err := Merge(packagesDB(t, "a 1,b 1"), packagesDB(t, "a 1,b 1"), packagesDB(t, "a 2,b 2"), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff("a 1 app,b 2 base", staying(m)); diff != "" {
+		t.Errorf("what stays (-want +got):\n%s", diff)
+	}
+}
+
 // What a merged database says is unmet is of the packages that stay.
 func TestMergedUnmet(t *testing.T) {
 	app := packagesDB(t, "perl 1 Depends:_perl-base_(=_1),perl-base 1")
-	if u := app.Unmet(); u != nil {
-		t.Fatalf("unmet before: %v", u)
+	if u, err := app.Unmet(); u != nil || err != nil {
+		t.Fatalf("unmet before: %v (%v)", u, err)
 	}
 	m, err := Merge(packagesDB(t, "perl-base 1"), app, packagesDB(t, "perl-base 2"), MergeOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]Unmet{{"perl", "Depends", "perl-base (= 1)", "2"}}, m.Unmet()); diff != "" {
+	got, err := m.Unmet()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]Unmet{{"perl", "Depends", "perl-base (= 1)", "2"}}, got); diff != "" {
 		t.Errorf("unmet (-want +got):\n%s", diff)
 	}
 }

@@ -2,9 +2,16 @@ package pkgdb
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/pare-image/pare/layers"
 )
+
+// maxMeetings bounds how often a relation and a package are held against each
+// other: a hundred times what a system of 60,000 packages comes to.
+const maxMeetings = 50_000_000
 
 // Unmet is a relation of an installed package that the others do not meet.
 type Unmet struct {
@@ -20,14 +27,15 @@ type Unmet struct {
 
 // Unmet lists the relations that are not met, sorted by package, kind and
 // clause. Packages of rpm are not looked at: their requirements name files
-// and features besides.
-func (d *DB) Unmet() []Unmet { return unmet(d.Format, d.packages) }
+// and features besides. The error is a [layers.ErrLimit].
+func (d *DB) Unmet() ([]Unmet, error) { return unmet(d.Format, d.packages) }
 
 // installed are packages by what they can be called.
 type installed struct {
 	format   string
 	byName   map[string][]*Package
 	provided map[string][]provision
+	meetings int
 }
 
 // provision is a name that a package provides, with a version or without.
@@ -42,9 +50,9 @@ type bonds struct {
 	provides []relation
 }
 
-func unmet(format string, packages []*Package) []Unmet {
+func unmet(format string, packages []*Package) ([]Unmet, error) {
 	if format == "rpm" {
-		return nil
+		return nil, nil
 	}
 	in := &installed{format: format, byName: map[string][]*Package{}, provided: map[string][]provision{}}
 	all := make([]bonds, len(packages))
@@ -58,11 +66,14 @@ func unmet(format string, packages []*Package) []Unmet {
 	var out []Unmet
 	for i, p := range packages {
 		out = append(out, in.unmetOf(p, all[i])...)
+		if in.meetings > maxMeetings {
+			return nil, fmt.Errorf("checking dependencies: %w: more than %d of packages and relations", layers.ErrLimit, maxMeetings)
+		}
 	}
 	slices.SortFunc(out, func(a, b Unmet) int {
 		return cmp.Or(cmp.Compare(a.Package, b.Package), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Want, b.Want))
 	})
-	return slices.Compact(out)
+	return slices.Compact(out), nil
 }
 
 func (in *installed) unmetOf(p *Package, b bonds) []Unmet {
@@ -90,6 +101,7 @@ func (in *installed) unmetOf(p *Package, b bonds) []Unmet {
 // it may provide itself; needed says which.
 func (in *installed) meeting(p *Package, r relation, needed bool) []*Package {
 	var out []*Package
+	in.meetings += len(in.byName[r.name]) + len(in.provided[r.name])
 	for _, q := range in.byName[r.name] {
 		if r.takes(in.format, q.Version) && (!needed || q.serves(p, r)) {
 			out = append(out, q)

@@ -1,11 +1,14 @@
 package pkgdb
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/pare-image/pare/layers"
 )
 
 func TestUnmetDpkg(t *testing.T) {
@@ -39,7 +42,7 @@ func TestUnmetDpkg(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(c.want, unmetText(unmet("dpkg", ps))); diff != "" {
+			if diff := cmp.Diff(c.want, unmetText(t, "dpkg", ps)); diff != "" {
 				t.Errorf("unmet (-want +got):\n%s", diff)
 			}
 		})
@@ -64,14 +67,34 @@ func TestUnmetApk(t *testing.T) {
 				}
 				ps = append(ps, p)
 			}
-			if diff := cmp.Diff(c.want, unmetText(unmet("apk", ps))); diff != "" {
+			if diff := cmp.Diff(c.want, unmetText(t, "apk", ps)); diff != "" {
 				t.Errorf("unmet (-want +got):\n%s", diff)
 			}
 		})
 	}
 }
 
-func unmetText(all []Unmet) string {
+// Many packages that all provide and want one name are refused in time.
+func TestUnmetIsBounded(t *testing.T) {
+	var ps []*Package
+	for i := range 10_000 {
+		p, _, err := parseStanza(fmt.Appendf(nil, "Package: p%d\nVersion: 1\nArchitecture: all\nProvides: x (= 1)\nConflicts: x (= 2)", i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ps = append(ps, p)
+	}
+	if _, err := unmet("dpkg", ps); !errors.Is(err, layers.ErrLimit) {
+		t.Errorf("not refused: %v", err)
+	}
+}
+
+func unmetText(t *testing.T, format string, packages []*Package) string {
+	t.Helper()
+	all, err := unmet(format, packages)
+	if err != nil {
+		t.Fatal(err)
+	}
 	var lines []string
 	for _, u := range all {
 		lines = append(lines, fmt.Sprintf("%s %s %s: %q", u.Package, u.Kind, u.Want, u.Have))

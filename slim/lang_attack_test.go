@@ -50,6 +50,19 @@ func TestHostileLanguagePackages(t *testing.T) {
 			}
 			file("usr/app/main.js", 0o644, []byte(main.String()))
 		}, []string{"/usr/app/main.js", "/usr/app/package.json"}},
+		{"10,000 gems that need each other, in ten homes, and one gemspec of 100 MB", func(file func(string, int64, []byte), _ func(string, string)) {
+			for i := range 10_000 {
+				var spec strings.Builder
+				fmt.Fprintf(&spec, "s.name = \"g%d\"\ns.version = \"1\"\n", i%5000)
+				for j := range 50 {
+					fmt.Fprintf(&spec, "s.add_dependency \"g%d\"\n", (i*j+j)%5000)
+				}
+				home := fmt.Sprintf("var/lib/gems/3.%d.0/", i%10)
+				file(fmt.Sprintf("%sspecifications/g%d-%d.gemspec", home, i%5000, i), 0o644, []byte(spec.String()))
+				file(fmt.Sprintf("%sgems/g%d-%d/lib/\xff%d.rb", home, i%5000, i, i), 0o644, nil)
+			}
+			file("var/lib/gems/3.0.0/specifications/huge-1.gemspec", 0o644, make([]byte, 100<<20))
+		}, []string{"/var/lib/gems/3.0.0/gems/g0-0/lib/\xff0.rb"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			scaled(t, manyFiles(t, v1.Config{}, c.fill), opened(c.opened...), Options{}, 25*time.Second)

@@ -246,6 +246,9 @@ func (env *pythonEnv) version(site string) string {
 // import system, and Node's, list and look at much that is near. What the
 // config names counts too.
 func (s *selection) usedCode() []string {
+	if s.used != nil {
+		return s.used
+	}
 	out := s.keptFor("config")
 	for _, p := range s.touchedIn {
 		e, ok := s.tree.Lookup(p)
@@ -254,5 +257,6 @@ func (s *selection) usedCode() []string {
 		}
 	}
 	slices.Sort(out)
-	return slices.Compact(out)
+	s.used = slices.Compact(out)
+	return s.used
 }

@@ -26,11 +26,11 @@ type rule struct {
 func rules() []rule {
 	all := []rule{
 		ruleKeep, ruleAccess, ruleConfig, ruleUser, ruleSkeleton, ruleRuntimeMount, ruleDistroID,
-		ruleELF, ruleDlopen, ruleCPUDispatch, ruleScript, rulePython, ruleNode,
+		ruleELF, ruleDlopen, ruleCPUDispatch, ruleScript, rulePython, ruleNode, ruleRuby,
 	}
 	for _, g := range groups {
 		all = append(all, g.rule())
 	}
-	return append(all, ruleAppDir, ruleStdlib, rulePip, ruleNpm, rulePackage, ruleLicence,
+	return append(all, ruleAppDir, ruleStdlib, rulePip, ruleNpm, ruleGem, rulePackage, ruleLicence,
 		reachRule(reachPython), reachRule(reachNode), ruleLdCache)
 }

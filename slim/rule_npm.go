@@ -18,45 +18,26 @@ var ruleNpm = rule{name: "npm", seed: func(s *selection) {
 	if s.options.Granularity == GranularityFile {
 		return
 	}
-	q := npmQueue{done: map[string]bool{}}
+	var q wholeQueue[string]
 	for _, p := range s.usedCode() {
 		if root := langpkg.NodeRoot(p); root != "" && path.Base(p) != "package.json" {
 			q.add(root, Reason{Rule: "npm", From: p})
 		}
 	}
-	for len(q.items) > 0 && s.err == nil {
-		next := q.items[0]
-		q.items = q.items[1:]
-		s.addNpm(next, &q)
+	for it, ok := q.next(); ok && s.err == nil; it, ok = q.next() {
+		s.addNpm(it, &q)
 	}
 }}
 
-type npmItem struct {
-	dir    string
-	reason Reason
-}
-
-type npmQueue struct {
-	items []npmItem
-	done  map[string]bool
-}
-
-func (q *npmQueue) add(dir string, r Reason) {
-	if !q.done[dir] {
-		q.done[dir] = true
-		q.items = append(q.items, npmItem{dir, r})
-	}
-}
-
 // addNpm keeps one package whole and queues what it needs. What lies in its
 // own node_modules are other packages.
-func (s *selection) addNpm(it npmItem, q *npmQueue) {
-	p, err := s.langs.Package(it.dir)
+func (s *selection) addNpm(it whole[string], q *wholeQueue[string]) {
+	p, err := s.langs.Package(it.of)
 	s.err = cmp.Or(s.err, err)
-	if p == nil || p.Name == "" || p.Version == "" || it.dir == "/" {
+	if p == nil || p.Name == "" || p.Version == "" || it.of == "/" {
 		return
 	}
-	s.addTree(it.dir, it.reason, func(e *layers.Entry) bool {
+	s.addTree(it.of, it.reason, func(e *layers.Entry) bool {
 		return e.Type == layers.Directory && e.Name() == "node_modules"
 	})
 	s.addBins(p, it.reason)

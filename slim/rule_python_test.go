@@ -342,7 +342,7 @@ S/c.py access
 
 // At granularity file, no rule brings a whole package, whatever was touched.
 func TestNoWholePackagesByFile(t *testing.T) {
-	for _, image := range []string{distributions, nodeApp} {
+	for _, image := range []string{distributions, nodeApp, rubyApp} {
 		tree := open(t, image)
 		for e := range tree.All() {
 			if e.Path == "/" {
@@ -350,7 +350,9 @@ func TestNoWholePackagesByFile(t *testing.T) {
 			}
 			plan := planned(t, tree, opened(e.Path), Options{Granularity: GranularityFile, User: "0:0"})
 			for _, kept := range plan.Entries {
-				if slices.ContainsFunc(kept.Reasons, func(r Reason) bool { return slices.Contains([]string{"pip", "npm", "app-dir", "package"}, r.Rule) }) {
+				if slices.ContainsFunc(kept.Reasons, func(r Reason) bool {
+					return slices.Contains([]string{"pip", "npm", "gem", "app-dir", "package"}, r.Rule)
+				}) {
 					t.Errorf("%s brings %s: %+v", e.Path, kept.Path, kept.Reasons)
 				}
 			}

@@ -53,7 +53,12 @@ type selection struct {
 	pythonStart map[string]map[string]bool     // of rulePip, by site
 	pythonVenvs map[string]bool                // of rulePip: venvs that see the system's, by site
 	nodeDirs    map[string]bool                // of ruleNode: directories that were seen to
+	ruby        *rubyEnv                       // see [selection.rubyEnv]
+	rubyLibs    map[string][]string            // see [selection.rubyDirs]
+	rubyGems    map[*langpkg.Gem]bool          // of ruleRuby: seen to
+	rubyApps    map[string]bool                // likewise: directories
 	graphs      map[string]*graph              // of reachRule
+	used        []string                       // see [selection.usedCode]
 
 	steps int   // of symlinks that were followed
 	err   error // of a rule: ends the selection
@@ -82,7 +87,8 @@ func newSelection(t *layers.Tree, p *profile.Profile, o Options) (*selection, er
 	s := &selection{
 		tree: t, config: viewConfig(t.Config()), profile: p, options: o, keep: newKeepSet(),
 		licensed: map[*pkgdb.Package]bool{}, cpu: newCPUVariants(), opened: map[libraryName]string{},
-		langs: langpkg.NewReader(t), pythonSites: map[string]bool{}, pythonInfos: map[*langpkg.Distribution]bool{}, pythonDirs: map[string]bool{}, pythonStart: map[string]map[string]bool{}, pythonVenvs: map[string]bool{}, nodeDirs: map[string]bool{}, graphs: map[string]*graph{},
+		langs: langpkg.NewReader(t), pythonSites: map[string]bool{}, pythonInfos: map[*langpkg.Distribution]bool{}, pythonDirs: map[string]bool{}, pythonStart: map[string]map[string]bool{}, pythonVenvs: map[string]bool{}, nodeDirs: map[string]bool{},
+		rubyLibs: map[string][]string{}, rubyGems: map[*langpkg.Gem]bool{}, rubyApps: map[string]bool{}, graphs: map[string]*graph{},
 		elfSeen: map[[sha256.Size]byte]bool{}, elfLoaders: map[string]int{}, needs: map[need]bool{},
 	}
 	s.keep.selection = s

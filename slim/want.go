@@ -51,6 +51,7 @@ type wanted struct {
 	groups  []group
 	python  bool // it ran Python
 	node    bool
+	ruby    bool
 }
 
 // libraryDir matches where loaders of every distribution look unasked: lib,
@@ -67,11 +68,12 @@ func (w *wanted) note(p string) {
 	}
 	w.python = w.python || siteOf(p) != "" || stdlibOf(p) != ""
 	w.node = w.node || w.options.Granularity != GranularityFile && langpkg.NodeRoot(p) != ""
+	w.ruby = w.ruby || len(langpkg.GemHomes(p)) > 0 || strings.HasSuffix(p, ".rb")
 	w.names[stem(p)] = true
 	if w.options.Granularity == GranularityFile {
 		return
 	}
-	for _, dir := range []string{AppRoot(p, w.config.workingDir), langpkg.NodeRoot(p), pythonTop(p)} {
+	for _, dir := range []string{AppRoot(p, w.config.workingDir), langpkg.NodeRoot(p), pythonTop(p), gemTop(p)} {
 		if dir != "" {
 			w.apps[dir] = true
 		}
@@ -113,12 +115,12 @@ func (w *wanted) want(p string, h *layers.Header) bool {
 		return h.Size <= smallProgram || w.names[strings.TrimRight(name, "0123456789.-")] || w.names[name[:max(0, strings.LastIndexByte(name, '.'))]]
 	case h.Size <= smallLibrary && isSharedObject(name) && libraryDir.MatchString(dir):
 		return true
-	case w.python && w.wantPython(p, h), w.node && wantNode(p, h):
+	case w.python && w.wantPython(p, h), w.node && wantNode(p, h), w.ruby && w.wantRuby(p, h):
 		return true
 	case name == "copyright" && strings.HasPrefix(p, "/usr/share/doc/"):
 		return true
 	}
-	if w.apps[AppRoot(p, w.config.workingDir)] || w.apps[langpkg.NodeRoot(p)] || w.apps[pythonTop(p)] {
+	if w.apps[AppRoot(p, w.config.workingDir)] || w.apps[langpkg.NodeRoot(p)] || w.apps[pythonTop(p)] || w.apps[gemTop(p)] {
 		return true
 	}
 	return slices.ContainsFunc(w.groups, func(g group) bool { return g.triggered(p) })
@@ -161,4 +163,28 @@ func (w *wanted) wantPython(p string, h *layers.Header) bool {
 // wantNode takes what rules for Node read: package.json and source.
 func wantNode(p string, h *layers.Header) bool {
 	return h.Size <= smallSource && (isNodeModule(path.Base(p)) || path.Base(p) == "package.json")
+}
+
+// gemTop is the directory of the gem that p is in, by its name alone; "" for
+// none.
+func gemTop(p string) string {
+	i := strings.LastIndex(p, "/gems/")
+	if i < 0 {
+		return ""
+	}
+	name, _, below := strings.Cut(p[i+len("/gems/"):], "/")
+	if !below {
+		return ""
+	}
+	return p[:i+len("/gems/")] + name
+}
+
+// wantRuby takes what rules for Ruby read, and what a gem that comes whole has
+// outside of a directory of its own.
+func (w *wanted) wantRuby(p string, h *layers.Header) bool {
+	if strings.HasSuffix(p, ".gemspec") {
+		return true
+	}
+	whole := w.options.Granularity != GranularityFile && (len(langpkg.GemHomes(p)) > 0 || strings.Contains(p, "/ruby/"))
+	return h.Size <= smallSource && (whole || slices.ContainsFunc(bundleFiles, func(name string) bool { return strings.HasSuffix(p, "/"+name) }))
 }

@@ -21,6 +21,7 @@ func TestKeptContentWasWanted(t *testing.T) {
 		{"distributions of Python", distributions, "/usr/lib/python3/dist-packages/flask/app.py /usr/lib/python3.11/os.py", Options{}},
 		{"what can be imported", pythonApp, reachTouched, Options{Granularity: GranularityFile, Reach: ReachKeep}},
 		{"packages of Node", nodeApp, "/usr/app/server.js /usr/app/node_modules/express/index.js /usr/app/node_modules/linked/i.js", Options{}},
+		{"gems", rubyApp, "/usr/lib/ruby/3.1.0/json.rb /usr/share/rubygems-integration/all/gems/sinatra-3.0.5/lib/sinatra.rb", Options{}},
 		{"package database and licences", debian, "/usr/bin/tool /lib/libc.so.6", Options{}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -26,11 +26,11 @@ type rule struct {
 func rules() []rule {
 	all := []rule{
 		ruleKeep, ruleAccess, ruleConfig, ruleUser, ruleSkeleton, ruleRuntimeMount, ruleDistroID,
-		ruleELF, ruleDlopen, ruleCPUDispatch, ruleScript, rulePython, ruleNode, ruleRuby,
+		ruleELF, ruleDlopen, ruleCPUDispatch, ruleScript, rulePython, ruleNode, ruleRuby, rulePerl,
 	}
 	for _, g := range groups {
 		all = append(all, g.rule())
 	}
-	return append(all, ruleAppDir, ruleStdlib, rulePip, ruleNpm, ruleGem, rulePackage, ruleLicence,
+	return append(all, ruleAppDir, ruleStdlib, rulePip, ruleNpm, ruleGem, ruleCPAN, rulePackage, ruleLicence,
 		reachRule(reachPython), reachRule(reachNode), ruleLdCache)
 }

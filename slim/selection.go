@@ -57,6 +57,7 @@ type selection struct {
 	rubyLibs    map[string][]string            // see [selection.rubyDirs]
 	rubyGems    map[*langpkg.Gem]bool          // of ruleRuby: seen to
 	rubyApps    map[string]bool                // likewise: directories
+	perl        *perlEnv                       // see [selection.perlEnv]
 	graphs      map[string]*graph              // of reachRule
 	used        []string                       // see [selection.usedCode]
 

@@ -52,6 +52,7 @@ type wanted struct {
 	python  bool // it ran Python
 	node    bool
 	ruby    bool
+	perl    bool
 }
 
 // libraryDir matches where loaders of every distribution look unasked: lib,
@@ -69,6 +70,7 @@ func (w *wanted) note(p string) {
 	w.python = w.python || siteOf(p) != "" || stdlibOf(p) != ""
 	w.node = w.node || w.options.Granularity != GranularityFile && langpkg.NodeRoot(p) != ""
 	w.ruby = w.ruby || len(langpkg.GemHomes(p)) > 0 || strings.HasSuffix(p, ".rb")
+	w.perl = w.perl || perlRootOf(p) != ""
 	w.names[stem(p)] = true
 	if w.options.Granularity == GranularityFile {
 		return
@@ -115,7 +117,7 @@ func (w *wanted) want(p string, h *layers.Header) bool {
 		return h.Size <= smallProgram || w.names[strings.TrimRight(name, "0123456789.-")] || w.names[name[:max(0, strings.LastIndexByte(name, '.'))]]
 	case h.Size <= smallLibrary && isSharedObject(name) && libraryDir.MatchString(dir):
 		return true
-	case w.python && w.wantPython(p, h), w.node && wantNode(p, h), w.ruby && w.wantRuby(p, h):
+	case w.python && w.wantPython(p, h), w.node && wantNode(p, h), w.ruby && w.wantRuby(p, h), w.perl && wantPerl(p, h):
 		return true
 	case name == "copyright" && strings.HasPrefix(p, "/usr/share/doc/"):
 		return true
@@ -187,4 +189,9 @@ func (w *wanted) wantRuby(p string, h *layers.Header) bool {
 	}
 	whole := w.options.Granularity != GranularityFile && (len(langpkg.GemHomes(p)) > 0 || strings.Contains(p, "/ruby/"))
 	return h.Size <= smallSource && (whole || slices.ContainsFunc(bundleFiles, func(name string) bool { return strings.HasSuffix(p, "/"+name) }))
+}
+
+// wantPerl takes what rules for Perl read, and modules, of which any may come.
+func wantPerl(p string, h *layers.Header) bool {
+	return h.Size <= smallSource && perlRootOf(p) != "" && !isPerlDoc(p)
 }

@@ -22,6 +22,7 @@ func TestKeptContentWasWanted(t *testing.T) {
 		{"what can be imported", pythonApp, reachTouched, Options{Granularity: GranularityFile, Reach: ReachKeep}},
 		{"packages of Node", nodeApp, "/usr/app/server.js /usr/app/node_modules/express/index.js /usr/app/node_modules/linked/i.js", Options{}},
 		{"gems", rubyApp, "/usr/lib/ruby/3.1.0/json.rb /usr/share/rubygems-integration/all/gems/sinatra-3.0.5/lib/sinatra.rb", Options{}},
+		{"distributions of CPAN", perlApp, "/usr/lib/x86_64-linux-gnu/perl5/5.36/JSON/XS.pm /usr/app/lib/perl5/x86_64-linux-gnu-thread-multi/Shop/Core.pm", Options{}},
 		{"package database and licences", debian, "/usr/bin/tool /lib/libc.so.6", Options{}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

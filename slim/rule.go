@@ -26,11 +26,11 @@ type rule struct {
 func rules() []rule {
 	all := []rule{
 		ruleKeep, ruleAccess, ruleConfig, ruleUser, ruleSkeleton, ruleRuntimeMount, ruleDistroID,
-		ruleELF, ruleDlopen, ruleCPUDispatch, ruleScript, rulePython, ruleNode, ruleRuby, rulePerl,
+		ruleELF, ruleDlopen, ruleCPUDispatch, ruleScript, rulePython, ruleNode, ruleRuby, rulePerl, rulePHP, ruleJava,
 	}
 	for _, g := range groups {
 		all = append(all, g.rule())
 	}
-	return append(all, ruleAppDir, ruleStdlib, rulePip, ruleNpm, ruleGem, ruleCPAN, rulePackage, ruleLicence,
+	return append(all, ruleAppDir, ruleStdlib, rulePip, ruleNpm, ruleGem, ruleCPAN, ruleComposer, rulePackage, ruleLicence,
 		reachRule(reachPython), reachRule(reachNode), ruleLdCache)
 }

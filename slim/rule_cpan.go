@@ -24,34 +24,13 @@ var ruleCPAN = rule{name: "cpan", seed: func(s *selection) {
 		if d := s.perlEnv().of[p]; d != nil {
 			dists.add(d, r)
 		} else if owner, ok := s.packages.Owner(p); ok && s.isPerlDist(p) {
-			s.addPerlPackage(owner, r, done)
+			s.addOSLibrary(owner, r, done, s.perlFiles)
 		}
 	}
 	for it, ok := dists.next(); ok && s.err == nil; it, ok = dists.next() {
 		s.addCPAN(it, &dists, done)
 	}
 }}
-
-// addPerlPackage keeps what an OS package, and those that it depends on, have
-// of modules.
-func (s *selection) addPerlPackage(pkg *pkgdb.Package, r Reason, done map[*pkgdb.Package]bool) {
-	if done[pkg] {
-		return
-	}
-	done[pkg] = true
-	s.addPaths(s.perlFiles(pkg), r)
-	deps := s.packages.Depends(pkg)
-	if !s.langs.Spend(64 * len(deps)) {
-		return
-	}
-	for _, dep := range deps {
-		if !done[dep] {
-			done[dep] = true
-			r.Note = quoted(pkg.ID() + " depends on " + dep.ID())
-			s.addPaths(s.perlFiles(dep), r)
-		}
-	}
-}
 
 // addCPAN keeps one distribution whole and queues what it requires.
 func (s *selection) addCPAN(it whole[*langpkg.CPAN], q *wholeQueue[*langpkg.CPAN], done map[*pkgdb.Package]bool) {
@@ -79,7 +58,7 @@ func (s *selection) addPerlModule(module string, r Reason, q *wholeQueue[*langpk
 		if d := s.perlEnv().of[p]; d != nil {
 			q.add(d, r)
 		} else if owner, ok := s.packages.Owner(p); ok && s.has(p) && !s.isPerlCore(root) {
-			s.addPerlPackage(owner, r, done)
+			s.addOSLibrary(owner, r, done, s.perlFiles)
 		}
 	}
 }

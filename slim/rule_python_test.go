@@ -342,7 +342,7 @@ S/c.py access
 
 // At granularity file, no rule brings a whole package, whatever was touched.
 func TestNoWholePackagesByFile(t *testing.T) {
-	for _, image := range []string{distributions, nodeApp, rubyApp, perlApp} {
+	for _, image := range []string{distributions, nodeApp, rubyApp, perlApp, phpImage} {
 		tree := open(t, image)
 		for e := range tree.All() {
 			if e.Path == "/" {
@@ -351,7 +351,7 @@ func TestNoWholePackagesByFile(t *testing.T) {
 			plan := planned(t, tree, opened(e.Path), Options{Granularity: GranularityFile, User: "0:0"})
 			for _, kept := range plan.Entries {
 				if slices.ContainsFunc(kept.Reasons, func(r Reason) bool {
-					return slices.Contains([]string{"pip", "npm", "gem", "cpan", "app-dir", "package"}, r.Rule)
+					return slices.Contains([]string{"pip", "npm", "gem", "cpan", "composer", "app-dir", "package"}, r.Rule)
 				}) {
 					t.Errorf("%s brings %s: %+v", e.Path, kept.Path, kept.Reasons)
 				}

@@ -58,6 +58,8 @@ type selection struct {
 	rubyGems    map[*langpkg.Gem]bool          // of ruleRuby: seen to
 	rubyApps    map[string]bool                // likewise: directories
 	perl        *perlEnv                       // see [selection.perlEnv]
+	php         *phpEnv                        // see [selection.phpEnv]
+	phpDirs     map[string]bool                // of rulePHP: seen to
 	graphs      map[string]*graph              // of reachRule
 	used        []string                       // see [selection.usedCode]
 
@@ -89,7 +91,7 @@ func newSelection(t *layers.Tree, p *profile.Profile, o Options) (*selection, er
 		tree: t, config: viewConfig(t.Config()), profile: p, options: o, keep: newKeepSet(),
 		licensed: map[*pkgdb.Package]bool{}, cpu: newCPUVariants(), opened: map[libraryName]string{},
 		langs: langpkg.NewReader(t), pythonSites: map[string]bool{}, pythonInfos: map[*langpkg.Distribution]bool{}, pythonDirs: map[string]bool{}, pythonStart: map[string]map[string]bool{}, pythonVenvs: map[string]bool{}, nodeDirs: map[string]bool{},
-		rubyLibs: map[string][]string{}, rubyGems: map[*langpkg.Gem]bool{}, rubyApps: map[string]bool{}, graphs: map[string]*graph{},
+		rubyLibs: map[string][]string{}, rubyGems: map[*langpkg.Gem]bool{}, rubyApps: map[string]bool{}, phpDirs: map[string]bool{}, graphs: map[string]*graph{},
 		elfSeen: map[[sha256.Size]byte]bool{}, elfLoaders: map[string]int{}, needs: map[need]bool{},
 	}
 	s.keep.selection = s

@@ -53,6 +53,8 @@ type wanted struct {
 	node    bool
 	ruby    bool
 	perl    bool
+	php     bool
+	java    bool
 }
 
 // libraryDir matches where loaders of every distribution look unasked: lib,
@@ -71,6 +73,8 @@ func (w *wanted) note(p string) {
 	w.node = w.node || w.options.Granularity != GranularityFile && langpkg.NodeRoot(p) != ""
 	w.ruby = w.ruby || len(langpkg.GemHomes(p)) > 0 || strings.HasSuffix(p, ".rb")
 	w.perl = w.perl || perlRootOf(p) != ""
+	w.php = w.php || strings.HasSuffix(p, ".php")
+	w.java = w.java || isJar(p) || strings.HasSuffix(p, "/libjvm.so")
 	w.names[stem(p)] = true
 	if w.options.Granularity == GranularityFile {
 		return
@@ -117,7 +121,7 @@ func (w *wanted) want(p string, h *layers.Header) bool {
 		return h.Size <= smallProgram || w.names[strings.TrimRight(name, "0123456789.-")] || w.names[name[:max(0, strings.LastIndexByte(name, '.'))]]
 	case h.Size <= smallLibrary && isSharedObject(name) && libraryDir.MatchString(dir):
 		return true
-	case w.python && w.wantPython(p, h), w.node && wantNode(p, h), w.ruby && w.wantRuby(p, h), w.perl && wantPerl(p, h):
+	case w.python && w.wantPython(p, h), w.node && wantNode(p, h), w.ruby && w.wantRuby(p, h), w.perl && wantPerl(p, h), w.php && w.wantPHP(p, h), w.java && wantJava(p, h):
 		return true
 	case name == "copyright" && strings.HasPrefix(p, "/usr/share/doc/"):
 		return true
@@ -194,4 +198,24 @@ func (w *wanted) wantRuby(p string, h *layers.Header) bool {
 // wantPerl takes what rules for Perl read, and modules, of which any may come.
 func wantPerl(p string, h *layers.Header) bool {
 	return h.Size <= smallSource && perlRootOf(p) != "" && !isPerlDoc(p)
+}
+
+// wantPHP takes what rules for PHP read, extensions, and what a package that
+// comes whole may have.
+func (w *wanted) wantPHP(p string, h *layers.Header) bool {
+	if phpExtension.MatchString(p) || strings.HasSuffix(p, "/composer/installed.json") {
+		return true
+	}
+	library := len(langpkg.ComposerVendors(p)) > 0 || below(p, phpLibrary)
+	return h.Size <= smallSource && library && (w.options.Granularity != GranularityFile || path.Base(path.Dir(p)) == "composer" || path.Base(p) == "autoload.php")
+}
+
+// smallJar bounds the jars that are taken because another's manifest may name
+// them.
+const smallJar = 4 << 20
+
+// wantJava takes what rules for Java read, and a runtime's own files.
+func wantJava(p string, h *layers.Header) bool {
+	return isJar(p) && h.Size <= smallJar || h.Size <= smallSource && (strings.Contains(p, "/jvm/") || strings.Contains(p, "/conf/") ||
+		strings.Contains(p, "/lib/security/") || strings.Contains(p, "java-") || strings.HasPrefix(path.Base(p), "lib"))
 }

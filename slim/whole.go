@@ -1,5 +1,7 @@
 package slim
 
+import "github.com/pare-image/pare/layers/pkgdb"
+
 // wholeQueue is the packages of a language that come whole, each once, in the
 // order in which they were asked for.
 type wholeQueue[T comparable] struct {
@@ -31,4 +33,25 @@ func (q *wholeQueue[T]) next() (whole[T], bool) {
 	it := q.items[0]
 	q.items = q.items[1:]
 	return it, true
+}
+
+// addOSLibrary keeps what an OS package, and those that it depends on, have of
+// a language's library; done are those that were seen to.
+func (s *selection) addOSLibrary(pkg *pkgdb.Package, r Reason, done map[*pkgdb.Package]bool, files func(*pkgdb.Package) []string) {
+	if done[pkg] {
+		return
+	}
+	done[pkg] = true
+	s.addPaths(files(pkg), r)
+	deps := s.packages.Depends(pkg)
+	if !s.langs.Spend(64 * len(deps)) {
+		return
+	}
+	for _, dep := range deps {
+		if !done[dep] {
+			done[dep] = true
+			r.Note = quoted(pkg.ID() + " depends on " + dep.ID())
+			s.addPaths(files(dep), r)
+		}
+	}
 }

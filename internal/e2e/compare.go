@@ -198,7 +198,7 @@ func (c *comparison) listed(before, after map[string]node, generated map[string]
 
 // wholesale are the rules that keep files which nothing shows to be needed;
 // the granularity "file" has no use for them.
-var wholesale = map[string]bool{"app-dir": true, "package": true, "keep": true, "pip": true, "npm": true, "gem": true, "cpan": true, "reach-python": true, "reach-node": true}
+var wholesale = map[string]bool{"app-dir": true, "package": true, "keep": true, "pip": true, "npm": true, "gem": true, "cpan": true, "composer": true, "reach-python": true, "reach-node": true}
 
 // checkExplained wants, at granularity file, a reason for every byte: an
 // access, a link, what an ELF file needs, a config field, a named group, or

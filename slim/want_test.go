@@ -23,7 +23,7 @@ func TestKeptContentWasWanted(t *testing.T) {
 		{"packages of Node", nodeApp, "/usr/app/server.js /usr/app/node_modules/express/index.js /usr/app/node_modules/linked/i.js", Options{}},
 		{"gems", rubyApp, "/usr/lib/ruby/3.1.0/json.rb /usr/share/rubygems-integration/all/gems/sinatra-3.0.5/lib/sinatra.rb", Options{}},
 		{"distributions of CPAN", perlApp, "/usr/lib/x86_64-linux-gnu/perl5/5.36/JSON/XS.pm /usr/app/lib/perl5/x86_64-linux-gnu-thread-multi/Shop/Core.pm", Options{}},
-		{"packages of Composer", phpImage, "/etc/php/8.2/fpm/conf.d/20-mbstring.ini /etc/php/8.2/fpm/php-fpm.conf /usr/w/vendor/splitbrain/slika/src/Slika.php /usr/share/php/Symfony/Component/Console/Application.php", Options{}},
+		{"packages of Composer", phpImage, "/etc/php/8.2/fpm/conf.d/20-mbstring.ini /etc/php/8.2/fpm/php-fpm.conf /usr/w/pre.php /usr/w/vendor/splitbrain/slika/src/Slika.php /usr/share/php/Symfony/Component/Console/Application.php", Options{}},
 		{"package database and licences", debian, "/usr/bin/tool /lib/libc.so.6", Options{}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

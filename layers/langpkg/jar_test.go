@@ -52,7 +52,7 @@ func TestClassPath(t *testing.T) {
 		{"no jar", []byte("PK\x03\x04 but no more"), ""},
 		{"nothing", nil, ""},
 		{"cut short", jar(t, "META-INF/MANIFEST.MF", jasper)[:60], ""},
-		{"a bomb", jar(t, "META-INF/MANIFEST.MF", "Class-Path: a.jar\n"+strings.Repeat("x: "+strings.Repeat("y", 4000)+"\n", 50_000)), "/j/a.jar"},
+		{"a bomb", jar(t, "META-INF/MANIFEST.MF", "Class-Path: a.jar\n"+strings.Repeat("x: "+strings.Repeat("y", 4000)+"\n", 5_000)), "/j/a.jar"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			l, err := testimage.Layer([]testimage.Entry{{Header: tar.Header{Typeflag: tar.TypeReg, Name: "j/x.jar"}, Body: c.jar}}, "none")

@@ -127,10 +127,11 @@ func TestRuleCPAN(t *testing.T) {
 	dpkg := "/var/lib/dpkg/status package-database\n"
 	runRuleCases(t, []ruleCase{
 		{
-			name: "Debian's package with those that it depends on: modules only, Perl's own by file", image: perlApp, options: auto,
+			name: "Debian's package with those that it depends on: modules only", image: perlApp, options: auto,
 			opened: perlPaths.Replace("$X/JSON/XS.pm $B/strict.pm"),
 			want: perlPaths.Replace(strings.ReplaceAll(perlItself, " F\n", " $B/strict.pm\n")+`
 $B/strict.pm access
+$B/warnings.pm stdlib $B/strict.pm
 $X/JSON/XS.pm access
 $X/JSON/XS/Boolean.pm cpan $X/JSON/XS.pm
 $X/auto/JSON/XS/XS.so cpan $X/JSON/XS.pm

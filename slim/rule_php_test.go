@@ -3,6 +3,8 @@ package slim
 import (
 	"strings"
 	"testing"
+
+	"github.com/pare-image/pare/layers"
 )
 
 // phpImage is cut from Debian 12's php8.2-fpm, php8.2-common, php8.2-opcache,
@@ -166,7 +168,7 @@ func TestComposerListIsTrue(t *testing.T) {
     "dev": false
 }
 `
-	if got := string(elfTree{out}.ReadFile("/usr/w/vendor/composer/installed.json")); got != want {
+	if got := string(layers.ELFTree{Tree: out}.ReadFile("/usr/w/vendor/composer/installed.json")); got != want {
 		t.Errorf("installed.json is %s\nwant %s", got, want)
 	}
 }

@@ -110,6 +110,28 @@ M/native/prebuilds/linux-x64/n.node npm M/express/lib/express.js
 `, "M/", m),
 		},
 		{
+			name: "what an application declares, and no more", image: `
+-- layer --
+file usr/shop/package.json "{\"name\":\"shop\",\"dependencies\":{\"yaml\":\"4\",\"gone\":\"1\"},\"devDependencies\":{\"mocha\":\"1\"}}"
+file usr/shop/lib/a.js
+file usr/other/package.json "{\"name\":\"other\",\"dependencies\":{\"mocha\":\"1\"}}"
+file usr/other/a.json
+file usr/share/nodejs/yaml/package.json "{\"name\":\"yaml\",\"version\":\"4\"}"
+file usr/share/nodejs/yaml/y.js
+file usr/share/nodejs/mocha/package.json "{\"name\":\"mocha\",\"version\":\"1\"}"
+file usr/share/nodejs/mocha/m.js
+`, options: auto,
+			opened: "/usr/shop/lib/a.js /usr/other/a.json",
+			want: `
+/usr/shop/lib/a.js access
+/usr/shop/package.json node /usr/shop/lib/a.js
+/usr/other/a.json access
+/usr/share/nodejs/yaml npm /usr/shop/lib/a.js
+/usr/share/nodejs/yaml/package.json npm /usr/shop/lib/a.js
+/usr/share/nodejs/yaml/y.js npm /usr/shop/lib/a.js
+`,
+		},
+		{
 			name: "links of pnpm stay links", image: nodeApp, options: auto,
 			opened: m + "linked/i.js",
 			want: strings.ReplaceAll(strings.ReplaceAll(`

@@ -11,17 +11,24 @@ import (
 // ruleNpm is granularity auto for Node: a package in a node_modules of which
 // the workload used a file comes whole, with what it needs at run time as
 // Node would find it: dependencies, and those optional and peer ones that are
-// installed; links on the way (pnpm, workspaces) are kept as links. What it
-// needs to be developed never comes. A package.json that was read is no use
-// of the package: tools read them all.
+// installed; links on the way (pnpm, workspaces) are kept as links. So does
+// what an application declares to need whose own code was used: it requires
+// much of that inside of functions, when it first needs it. What is needed to
+// develop never comes. A package.json that was read is no use of the package:
+// tools read them all.
 var ruleNpm = rule{name: "npm", seed: func(s *selection) {
 	if s.options.Granularity == GranularityFile {
 		return
 	}
 	var q wholeQueue[string]
+	apps := map[string]bool{}
 	for _, p := range s.usedCode() {
+		r := Reason{Rule: "npm", From: p}
 		if root := langpkg.NodeRoot(p); root != "" && path.Base(p) != "package.json" {
-			q.add(root, Reason{Rule: "npm", From: p})
+			q.add(root, r)
+		} else if app := s.nodeApp(p); app != nil && !apps[app.Dir] {
+			apps[app.Dir] = true
+			s.addNpmNeeds(app, r, q.add)
 		}
 	}
 	for it, ok := q.next(); ok && s.err == nil; it, ok = q.next() {
@@ -41,16 +48,33 @@ func (s *selection) addNpm(it whole[string], q *wholeQueue[string]) {
 		return e.Type == layers.Directory && e.Name() == "node_modules"
 	})
 	s.addBins(p, it.reason)
+	s.addNpmNeeds(p, it.reason, q.add)
+}
+
+// nodeApp is the package of an application's module, which is in no
+// node_modules; nil for what is none.
+func (s *selection) nodeApp(p string) *langpkg.Package {
+	switch path.Ext(p) {
+	case ".js", ".mjs", ".cjs":
+	default:
+		return nil
+	}
+	app, err := s.node().Scope(path.Dir(p))
+	s.err = cmp.Or(s.err, err)
+	return app
+}
+
+// addNpmNeeds queues what a package or an application declares to need.
+func (s *selection) addNpmNeeds(p *langpkg.Package, r Reason, add func(dir string, r Reason)) {
 	for _, name := range p.Dependencies {
 		at := s.node().Find(name, p.Dir)
 		res, err := s.tree.Resolve(at)
 		if at == "" || err != nil {
 			continue // optional, or satisfied by another package
 		}
-		r := it.reason
 		r.Note = quoted(p.Name + " depends on " + name)
 		s.add(at, r) // links on the way
-		q.add(res.Entry.Path, r)
+		add(res.Entry.Path, r)
 	}
 }
 

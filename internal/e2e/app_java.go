@@ -18,6 +18,7 @@ func init() {
 		context: "testdata/images/java",
 		ports:   []int{javaPort},
 		single:  []string{"--http", "/"},
+		smoke:   []string{"/", "PUT /orders/1 -d smoke", "/shell?words=b+a"},
 		ready: func(ctx context.Context, c *container) error {
 			return javaSays(ctx, c, "body { font-family: serif; }\nfooter { font-size: smaller; }\n", "/static/style.css")
 		},

@@ -260,6 +260,10 @@ func (c *carrier) nowResolved(a *profile.Access, e *layers.Entry) string {
 
 // carryGone takes a path that existed and is not in the new image.
 func (c *carrier) carryGone(a *profile.Access) {
+	if a.Origin == profile.OriginRun {
+		c.new = append(c.new, c.resolvedElsewhere(a))
+		return
+	}
 	f, why := c.find(a, a.Path)
 	if f != nil {
 		b := *a
@@ -295,10 +299,10 @@ func (c *carrier) resolvedElsewhere(a *profile.Access) profile.Access {
 	return b
 }
 
-// harmless says that it does not matter that a path is gone: the workload made
-// it, it is made of others, or it was for processors of another kind.
+// harmless says that it does not matter that a path is gone: it is made of
+// others, it was for processors of another kind, or the workload made it.
 func (c *carrier) harmless(a *profile.Access) bool {
-	if a.Origin == profile.OriginRun || isRegenerated(a.Path) || strings.Contains(a.Path, hwcaps) {
+	if isRegenerated(a.Path) || strings.Contains(a.Path, hwcaps) {
 		return true
 	}
 	return !a.InImage() && c.made(a)

@@ -184,6 +184,29 @@ func TestCarry(t *testing.T) {
 			`,
 		},
 		{
+			name:  "what compilers take for a library is none",
+			old:   image("", pkg{"libc6 1 c", "file usr/lib/libc.so.6\n"}),
+			new:   image("", pkg{"libc6 2 c", ""}, pkg{"libc6-dev 2 c", "file usr/lib/libc.so\n"}),
+			paths: "/usr/lib/libc.so.6",
+			want: `
+				/usr/lib/libc.so.6
+				gone /usr/lib/libc.so.6: its package libc6 2 has nothing like it
+				changed libc6 1 -> libc6 2
+				added /usr/lib/libc.so
+			`,
+		},
+		{
+			name:  "what the workload made is not looked for",
+			old:   image("file srv/run/data-0.db\n"),
+			new:   image("file srv/run/data-2.db\n"),
+			paths: "/srv/run/data-0.db", made: "/srv/run/data-1.db",
+			want: `
+				/srv/run/data-1.db
+				/srv/run/data-2.db
+				mapped /srv/run/data-0.db -> /srv/run/data-2.db version
+			`,
+		},
+		{
 			name:  "a file that its package has elsewhere",
 			old:   image("", pkg{"p 1 p", "file usr/share/p/magic\n"}),
 			new:   image("", pkg{"p 2 p", "file usr/lib/p/magic\n"}),

@@ -126,7 +126,7 @@ func (s *search) alternatives(dir, was, name string) []alternative {
 		for _, k := range same {
 			_, have := stem(k)
 			known := slices.ContainsFunc(out, func(a alternative) bool { return a.name == k })
-			if !known && len(out) < maxTries && !s.wasThere(was, k) {
+			if !known && hasLibraryVersion(k) == hasLibraryVersion(n) && len(out) < maxTries && !s.wasThere(was, k) {
 				out = append(out, alternative{k, howVersion, max(have-parts, parts-have)})
 			}
 		}

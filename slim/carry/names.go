@@ -71,6 +71,10 @@ func isLibrary(name string) bool {
 	return strings.HasSuffix(name, ".so") || libraryVersion.MatchString(name)
 }
 
+// hasLibraryVersion tells a library from the link without a version by which
+// compilers find it, and which may be a linker script.
+func hasLibraryVersion(name string) bool { return libraryVersion.MatchString(name) }
+
 // libraryName is what a library is called without any version: libdb for
 // libdb-5.3.so and libdb.so.5; "" for other names.
 func libraryName(name string) string {

@@ -60,7 +60,7 @@ func image(files string, packages ...pkg) string {
 // carryCase says what becomes of paths: lines of a derivation, as shown does.
 type carryCase struct {
 	name     string
-	from, to string // platforms; "" is linux/amd64
+	to       string // platform; "" is linux/amd64
 	old, new string
 	paths    string // that existed and were opened, "path" or "path=resolved"
 	missing  string // that did not exist

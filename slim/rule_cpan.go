@@ -12,7 +12,7 @@ import (
 // workload used a file comes whole, but for its documentation, with what it
 // requires: by its packlist and what cpanm noted, or, of one that an OS
 // package brought (Debian's lib*-perl), what this has of modules, and those
-// that it depends on. Perl's own library comes by file.
+// that it depends on.
 var ruleCPAN = rule{name: "cpan", seed: func(s *selection) {
 	if s.options.Granularity == GranularityFile || len(s.perlEnv().roots) == 0 {
 		return

@@ -10,8 +10,8 @@ import (
 )
 
 // maxMeetings bounds how often a relation and a package are held against each
-// other: a hundred times what a system of 60,000 packages comes to.
-const maxMeetings = 50_000_000
+// other: ten times what a system of 60,000 packages comes to.
+const maxMeetings = 5_000_000
 
 // Unmet is a relation of an installed package that the others do not meet.
 type Unmet struct {

@@ -121,8 +121,17 @@ func (t *Tree) OpenContent(n *Inode) (io.ReadCloser, error) {
 	if n.Type != Regular {
 		return nil, fmt.Errorf("opening content of %q: not a regular file", n.name())
 	}
+	r, err := t.section(n)
+	if err != nil {
+		return nil, fmt.Errorf("opening content of %q: %w", n.name(), err)
+	}
+	return io.NopCloser(r), nil
+}
+
+// section is a regular file's content.
+func (t *Tree) section(n *Inode) (*io.SectionReader, error) {
 	if n.Size == 0 {
-		return io.NopCloser(bytes.NewReader(nil)), nil
+		return io.NewSectionReader(bytes.NewReader(nil), 0, 0), nil
 	}
 	r, ok, err := t.stores[n.Layer].get(n.content.ord)
 	if err == nil && !ok {
@@ -133,10 +142,7 @@ func (t *Tree) OpenContent(n *Inode) (io.ReadCloser, error) {
 	if err == nil && !ok {
 		err = errDamaged
 	}
-	if err != nil {
-		return nil, fmt.Errorf("opening content of %q: %w", n.name(), err)
-	}
-	return io.NopCloser(r), nil
+	return r, err
 }
 
 // ReadContent returns a whole file's content; an error when it is over max bytes.

@@ -1,11 +1,15 @@
 package layers
 
-import "github.com/pare-image/pare/layers/elfdeps"
+import (
+	"fmt"
+
+	"github.com/pare-image/pare/layers/elfdeps"
+)
 
 // maxLoaderFile bounds the files that a loader is configured by.
 const maxLoaderFile = 4 << 20
 
-// ELFTree is a tree as package elfdeps wants it: an [elfdeps.Tree].
+// ELFTree is a tree as package elfdeps wants it: an [elfdeps.SymbolTree].
 type ELFTree struct{ Tree *Tree }
 
 // ResolveFile follows symlinks to a regular file.
@@ -51,4 +55,18 @@ func (e ELFTree) ReadDir(p string) []string {
 		names = append(names, k.Name())
 	}
 	return names
+}
+
+// Symbols reads the symbols of the ELF file at exactly final from its content,
+// each time; see [Tree.Prefetch].
+func (e ELFTree) Symbols(final string) (*elfdeps.Symbols, error) {
+	entry, ok := e.Tree.Lookup(final)
+	if !ok || entry.Type != Regular {
+		return nil, elfdeps.ErrNotELF
+	}
+	r, err := e.Tree.section(entry.Inode)
+	if err != nil {
+		return nil, fmt.Errorf("opening content of %q: %w", final, err)
+	}
+	return elfdeps.ParseSymbols(r, entry.Size)
 }

@@ -22,6 +22,11 @@ func (e *FormatError) Error() string {
 	return fmt.Sprintf("reading ELF file at byte %d: %s", e.Offset, e.Text)
 }
 
+func isFormatError(err error) bool {
+	var fe *FormatError
+	return errors.As(err, &fe) || errors.Is(err, ErrNotELF)
+}
+
 // Bounds of what a file may make us read and keep. Real files stay far below:
 // the largest dynamic section of Debian bookworm has some 300 entries. Search
 // paths are the longest strings: some build systems name a directory for each

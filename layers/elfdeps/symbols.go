@@ -16,6 +16,13 @@ type Symbols struct {
 	// Versioned says that the file tells versions of its symbols apart
 	// (DT_VERDEF). The loader lets files without pass for any version.
 	Versioned bool
+
+	names int // bytes of the string table
+}
+
+// Size is about how many bytes of memory the symbols take, with an index.
+func (s *Symbols) Size() int {
+	return s.names + 128*(len(s.Imports)+len(s.Exports)+len(s.Needs)+len(s.Versions))
 }
 
 // Import is an undefined symbol.
@@ -137,7 +144,7 @@ func (s *symbolReader) readNames() error {
 		return s.fail(off, "string table of %d bytes, at most %d are read", size, maxNames)
 	}
 	b, err := s.read(off, size, "string table")
-	s.names = string(b)
+	s.names, s.out.names = string(b), len(b)
 	return err
 }
 

@@ -57,4 +57,7 @@ func (s *scene) check(ctx context.Context) ([]Finding, error) {
 }
 
 // checks in the order in which they run.
-var checks = []check{checkPlatform, checkStructure, checkHidden, checkUser, checkPrograms, checkLinks, checkLibc}
+var checks = []check{
+	checkPlatform, checkStructure, checkHidden, checkUser, checkPrograms, checkLinks, checkLibc,
+	checkELF, checkScripts, checkLanguages, checkNode,
+}

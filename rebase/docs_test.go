@@ -14,6 +14,7 @@ func TestDocumented(t *testing.T) {
 	}
 	names := []string{
 		FindingAccounts, FindingConfig, FindingConfigUnknown, FindingFixMissing, FindingPackageDatabase, FindingShadowed, FindingUnmet,
+		FindingInterpreter, FindingVersion, FindingSymbol,
 		Delivered, Shadowed, Newer, Removed,
 	}
 	for _, c := range checks {

@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -51,6 +52,7 @@ func TestScript(t *testing.T) {
 			"image": cmdImage, "big": cmdBig, "index": cmdIndex, "artifact": cmdArtifact, "rot": cmdRot, "lie": cmdLie,
 			"start": cmdStart, "signal": cmdSignal, "exited": cmdExited, "tmpfs": cmdTmpfs, "files": cmdFiles, "stall": cmdStall, "asked": cmdAsked,
 			"field": cmdField, "exit": cmdExit, "raw": cmdRaw, "guard": cmdGuard, "elf": cmdELF, "unaware": cmdUnaware,
+			"manifest": cmdManifest, "forge": cmdForge,
 		},
 	})
 }
@@ -146,12 +148,21 @@ func places(ts *testscript.TestScript) reference.Options {
 }
 
 // parseImage reads an image of internal/testimage's form. As it is a txtar in
-// a txtar, each of its lines begins with ">", as of testscript's unquote.
+// a txtar, each of its lines begins with ">", as of testscript's unquote. A
+// section "on FILE" stands for all of another image's. See elfLines too.
 func parseImage(ts *testscript.TestScript, file string) v1.Image {
-	text := strings.ReplaceAll("\n"+ts.ReadFile(file), "\n>", "\n")
-	img, err := testimage.Parse(text)
+	img, err := testimage.Parse(elfLines(imageText(ts, file)))
 	check(ts, err)
 	return img
+}
+
+var onLine = regexp.MustCompile(`(?m)^-- on (\S+) --$`)
+
+func imageText(ts *testscript.TestScript, file string) string {
+	text := strings.ReplaceAll("\n"+ts.ReadFile(file), "\n>", "\n")
+	return onLine.ReplaceAllStringFunc(text, func(line string) string {
+		return imageText(ts, onLine.FindStringSubmatch(line)[1])
+	})
 }
 
 func writeTo(ts *testscript.TestScript, to string, img v1.Image, idx v1.ImageIndex) {
@@ -166,9 +177,14 @@ func writeTo(ts *testscript.TestScript, to string, img v1.Image, idx v1.ImageInd
 	check(ts, err)
 }
 
-// image FILE REF: makes the image that FILE describes.
+// image FILE REF [docker]: makes the image that FILE describes, of OCI's media
+// types or of Docker's.
 func cmdImage(ts *testscript.TestScript, _ bool, args []string) {
-	writeTo(ts, args[1], parseImage(ts, args[0]), nil)
+	img := parseImage(ts, args[0])
+	if len(args) > 2 {
+		img = dockerTyped(ts, img)
+	}
+	writeTo(ts, args[1], img, nil)
 }
 
 // big SIZE REF: makes an image of which /app/data has SIZE bytes that cannot be

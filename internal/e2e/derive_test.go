@@ -73,6 +73,9 @@ func derivedImage(b *bed, arch string) extracted {
 		arch:     arch,
 		packages: []string{"ca-certificates", "libexpat1", "libpython3-stdlib", "python3-minimal"},
 		files: map[string]string{
+			// As its installation makes it, which is a program that was not run.
+			"etc/ssl/certs/ca-certificates.crt": "/etc/ssl/certs/ca-certificates.crt",
+
 			"app/serve.py": filepath.Join(b.root, "testdata/images/derived/serve.py"),
 			"etc/passwd":   "/usr/share/base-passwd/passwd.master",
 			"etc/group":    "/usr/share/base-passwd/group.master",

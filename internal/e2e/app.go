@@ -23,6 +23,7 @@ import (
 // one.
 type app struct {
 	name    string
+	origin  string // the app that this one is a variant of, which has the same checks
 	context string // directory with the Dockerfile, from the repository's root
 	core    bool   // in CI's set
 	// goBuild are programs built on the host and put into the build context.

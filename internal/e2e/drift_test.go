@@ -88,6 +88,7 @@ func changed(a app) app {
 // variant is an app whose build context differs.
 func variant(a app, name string, change func(dir string) error) app {
 	prepare := a.prepare
+	a.origin = a.name
 	a.name += "-" + name
 	a.prepare = func(dir string) error {
 		if prepare != nil {

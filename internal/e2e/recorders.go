@@ -90,14 +90,33 @@ func (r *recording) record(ctx context.Context, profile string, asks, rest []str
 	return err
 }
 
-// full records the whole check.
+// full records the whole check, which must pass on the source.
 func (r *recording) full(ctx context.Context) (profile string, err error) {
 	profile = r.file("full.json")
 	asks, err := r.questions()
 	if err != nil {
 		return "", err
 	}
-	return profile, r.record(ctx, profile, asks, r.whole())
+	if err := r.record(ctx, profile, asks, r.whole()); err != nil {
+		return "", err
+	}
+	return profile, answered(profile)
+}
+
+// answered is an error for every question of a recording that failed.
+func answered(file string) error {
+	p, err := readProfiles(file)
+	if err != nil {
+		return err
+	}
+	for _, s := range p.Sessions {
+		for _, q := range s.Probes {
+			if q.Answer.Error != "" || q.Answer.ExitCode != 0 {
+				err = errors.Join(err, fmt.Errorf("%v on the source: exit code %d %s", q.Argv, q.Answer.ExitCode, q.Answer.Error))
+			}
+		}
+	}
+	return err
 }
 
 // few records as little as can be.

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -49,7 +50,7 @@ func (b *bed) remoteRun(a *app, gateway string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	argv := []string{"env", "PARE_E2E=check", "PARE_E2E_APP=" + a.name, "PARE_E2E_GATEWAY=" + gateway, "PARE_BIN=" + b.pare, self}
+	argv := []string{"env", "PARE_E2E=check", "PARE_E2E_APP=" + cmp.Or(a.origin, a.name), "PARE_E2E_GATEWAY=" + gateway, "PARE_BIN=" + b.pare, self}
 	for i, word := range argv {
 		argv[i] = "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 	}

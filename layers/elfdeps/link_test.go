@@ -3,6 +3,7 @@ package elfdeps
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"strings"
@@ -98,9 +99,7 @@ func TestLacks(t *testing.T) {
 			if c.b != nil {
 				tree["/usr/lib/libb.so.1"] = c.b
 			}
-			for p, b := range c.more {
-				tree[p] = b
-			}
+			maps.Copy(tree, c.more)
 			got, err := NewLinker(tree, nil).Lacks("/p")
 			if err != nil {
 				t.Fatal(err)

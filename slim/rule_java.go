@@ -73,8 +73,9 @@ var jreLibraries = []struct {
 		"management_agent", "management_ext", "net", "nio", "prefs", "rmi", "sctp", "syslookup", "verify", "zip",
 	}},
 	// java.desktop: 1.7 MB, and of the system HarfBuzz, FreeType, libjpeg,
-	// Little CMS and what these need. Servers that draw nothing have no use of
-	// them, and a picture needs most of it: they come if one was touched.
+	// Little CMS and what these need. A picture needs most of it: they come if
+	// one was touched, and, as the first picture may come late, unless at
+	// granularity file, as what other languages bring does (ruleStdlib).
 	{false, []string{"awt", "awt_headless", "fontmanager", "freetype", "javajpeg", "lcms", "mlib_image"}},
 	// Left to the recording: attach, dt_socket, jdwp and saproc, which are for
 	// debuggers, jsound, j2pcsc, and jsvml, which is for a module of the
@@ -116,7 +117,7 @@ func (s *selection) addJRELibraries(dir string, r Reason) {
 		for _, name := range set.names {
 			files = append(files, path.Join(dir, "lib"+name+".so"))
 		}
-		if set.always || slices.ContainsFunc(files, func(f string) bool { return s.touched(f) != nil }) {
+		if set.always || s.options.Granularity != GranularityFile || slices.ContainsFunc(files, func(f string) bool { return s.touched(f) != nil }) {
 			s.addFiles(r, files...)
 		}
 	}

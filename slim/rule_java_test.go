@@ -75,6 +75,14 @@ $J/lib/libfontmanager.so java $J/lib/server/libjvm.so
 `),
 		},
 		{
+			name: "what draws at auto, though none of it was used", image: jreImage, options: Options{Granularity: GranularityAuto},
+			opened: long.Replace("$J/lib/server/libjvm.so"),
+			want: jvm + long.Replace(`
+$J/lib/libawt.so java $J/lib/server/libjvm.so
+$J/lib/libfontmanager.so java $J/lib/server/libjvm.so
+`),
+		},
+		{
 			name: "not one that did not run", image: jreImage, opened: long.Replace("$J/lib/jvm.cfg"),
 			want: long.Replace(`
 $E/jvm-amd64.cfg access

@@ -63,7 +63,7 @@ func TestLacks(t *testing.T) {
 	}{
 		"all is there":                      {v2, b, program(get("f", "A_2", "liba.so.1"), get("old", "A_1", "liba.so.1"), get("g", "", "")), nil, nil},
 		"a version is not":                  {v1, b, program(get("f", "A_2", "liba.so.1")), nil, []string{"version A_2 liba.so.1 /usr/lib/liba.so.1"}},
-		"a version that may be missing":     {v1, b, elf(testelf.File{Interp: "/ld.so", Needed: []string{"liba.so.1"}, Needs: []testelf.Need{{Library: "liba.so.1", Version: "A_2", Weak: true}}}), nil, nil},
+		"a version that may be missing":     {v1, b, elf(testelf.File{Interp: "/ld.so", Needed: []string{"liba.so.1"}, Symbols: []testelf.Symbol{{Name: "own"}}, Needs: []testelf.Need{{Library: "liba.so.1", Version: "A_2", Weak: true}}}), nil, nil},
 		"a library without versions passes": {plain, b, program(get("f", "A_2", "liba.so.1")), nil, nil},
 		"a symbol of the version":           {v2, b, program(get("gone", "A_2", "liba.so.1")), nil, []string{"symbol gone@A_2 liba.so.1 /usr/lib/liba.so.1"}},
 		"only under another version":        {v2, b, program(get("old", "A_2", "liba.so.1")), nil, []string{"symbol old@A_2 liba.so.1 /usr/lib/liba.so.1"}},

@@ -200,8 +200,8 @@ func TestMillionHeaders(t *testing.T) {
 	if heap > 400<<20 {
 		t.Errorf("%d MB live, at most 400", heap>>20)
 	}
-	if took > 10*time.Second && !raceEnabled {
-		t.Errorf("took %v, at most 10 s", took)
+	if took > time.Minute && !raceEnabled { // some 3 s on a quiet machine; what is not linear takes hours
+		t.Errorf("took %v, at most a minute", took)
 	}
 	runtime.KeepAlive(tree)
 }

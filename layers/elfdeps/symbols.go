@@ -70,7 +70,7 @@ const (
 // Sources: System V gABI, chapter 5 (symbol and hash tables); Linux Standard
 // Base Core, "Symbol Versioning"; glibc, elf/dl-version.c and elf/dl-lookup.c.
 func ParseSymbols(r io.ReaderAt, size int64) (*Symbols, error) {
-	p := parser{r: r, size: size}
+	p := parser{r: &readAhead{r: r}, size: size}
 	if err := p.header(); err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"debug/elf"
 	"encoding/binary"
 	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -509,5 +510,54 @@ func BenchmarkParseSymbols(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// countingReader counts reads.
+type countingReader struct {
+	r io.ReaderAt
+	n int
+}
+
+func (c *countingReader) ReadAt(p []byte, off int64) (int, error) {
+	c.n++
+	return c.r.ReadAt(p, off)
+}
+
+// TestSymbolsTakeFewReads: the check of a rebase reads hundreds of files.
+func TestSymbolsTakeFewReads(t *testing.T) {
+	reads, files := 0, 0
+	for _, name := range systemFiles(t) {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := countingReader{r: bytes.NewReader(b)}
+		if _, err := ParseSymbols(&r, int64(len(b))); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		reads, files = reads+r.n, files+1
+	}
+	t.Logf("%d reads of %d files", reads, files)
+	if reads > 6*files {
+		t.Errorf("%d reads of %d files, want at most 6 each", reads, files)
+	}
+}
+
+// What is read ahead is what would be read without.
+func TestReadAhead(t *testing.T) {
+	b := make([]byte, 3*readAheadBytes)
+	for i := range b {
+		b[i] = byte(i * i >> 7)
+	}
+	a := &readAhead{r: bytes.NewReader(b)}
+	for _, c := range [][2]int{{0, 64}, {64, 1000}, {readAheadBytes - 1, 2}, {10, 5}, {0, 2 * readAheadBytes}, {len(b) - 3, 3}, {len(b) - 3, 9}, {len(b), 1}, {readAheadBytes, 0}} {
+		got := make([]byte, c[1])
+		n, err := a.ReadAt(got, int64(c[0]))
+		want := make([]byte, c[1])
+		m, wantErr := bytes.NewReader(b).ReadAt(want, int64(c[0]))
+		if n != m || !bytes.Equal(got, want) || (err == nil) != (wantErr == nil) {
+			t.Errorf("%d bytes at %d: %d bytes, %v; want %d, %v", c[1], c[0], n, err, m, wantErr)
+		}
 	}
 }

@@ -2,6 +2,7 @@ package langpkg
 
 import (
 	"cmp"
+	"io/fs"
 	"path"
 	"regexp"
 	"slices"
@@ -160,12 +161,20 @@ func (r *Reader) readGemspecLine(g *Gem, line string) {
 	}
 	quoted := false
 	for word := range strings.SplitSeq(line, `"`) { // no name of a file has a quote in it
-		if f := strings.TrimPrefix(path.Join("/", word)[1:], "lib/"); quoted && f != "" && r.lines > 0 {
+		if quoted && word != "" && r.lines > 0 {
 			r.lines--
-			g.Files = append(g.Files, f)
+			g.Files = append(g.Files, strings.TrimPrefix(inGem(word), "lib/"))
 		}
 		quoted = !quoted
 	}
+}
+
+// inGem is a name as a path that leads nowhere above.
+func inGem(name string) string {
+	if fs.ValidPath(name) { // as nearly all are: nothing to make anew
+		return name
+	}
+	return path.Join("/", name)[1:]
 }
 
 // GemHomes are the directories that p would be in if they were homes of gems,

@@ -53,7 +53,7 @@ var checkELF = check{name: FindingLibrary, run: func(ctx context.Context, s *sce
 
 // isLoader knows the loader of a C library among what is lacked.
 func isLoader(l elfdeps.Lack) bool {
-	return l.Kind == elfdeps.LackInterpreter && libcFamily(l.Name) != ""
+	return l.Kind == elfdeps.LackInterpreter && elfdeps.LibcFamily(l.Name) != ""
 }
 
 // elfCheck is one run of checkELF.

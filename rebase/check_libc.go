@@ -3,10 +3,9 @@ package rebase
 import (
 	"context"
 	"fmt"
-	"path"
-	"strings"
 
 	"github.com/pare-image/pare/layers"
+	"github.com/pare-image/pare/layers/elfdeps"
 )
 
 // checkLibc wants the new base to have a C library of the family that the
@@ -21,7 +20,7 @@ var checkLibc = check{name: FindingLibc, run: func(_ context.Context, s *scene) 
 		if elf == nil || elf.Interp == "" {
 			continue
 		}
-		family := libcFamily(elf.Interp)
+		family := elfdeps.LibcFamily(elf.Interp)
 		if _, err := s.next.Resolve(elf.Interp); err == nil || family == "" {
 			continue
 		}
@@ -43,15 +42,3 @@ var checkLibc = check{name: FindingLibc, run: func(_ context.Context, s *scene) 
 	}
 	return out, nil
 }}
-
-// libcFamily is the C library that a loader belongs to; "" when it is none
-// that is known.
-func libcFamily(interp string) string {
-	switch name := path.Base(interp); {
-	case strings.HasPrefix(name, "ld-musl-"):
-		return "musl"
-	case strings.HasPrefix(name, "ld-linux") || strings.HasPrefix(name, "ld64.so") || strings.HasPrefix(name, "ld.so"):
-		return "glibc"
-	}
-	return ""
-}

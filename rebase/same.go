@@ -1,8 +1,6 @@
 package rebase
 
 import (
-	"bytes"
-	"io"
 	"maps"
 
 	"github.com/pare-image/pare/layers"
@@ -22,54 +20,9 @@ func viewAt(t *layers.Tree, p string) (view, bool) {
 
 func (v view) isDir() bool { return v.entry.Type == layers.Directory }
 
-// sameContent says whether two entries are of one type, and have the same
-// content, link text or device number. Who owns them and when they were made
-// does not matter.
+// sameContent is [layers.Tree.SameContent].
 func sameContent(a, b view) (bool, error) {
-	x, y := &a.entry.Header, &b.entry.Header
-	switch {
-	case x.Type != y.Type || x.Size != y.Size || x.Linkname != y.Linkname || x.Major != y.Major || x.Minor != y.Minor:
-		return false, nil
-	case x.Type != layers.Regular || x.Size == 0:
-		return true, nil
-	}
-	f, err := a.tree.OpenContent(a.entry.Inode)
-	if err != nil {
-		return false, err
-	}
-	defer f.Close()
-	g, err := b.tree.OpenContent(b.entry.Inode)
-	if err != nil {
-		return false, err
-	}
-	defer g.Close()
-	return sameBytes(f, g)
-}
-
-func sameBytes(f, g io.Reader) (bool, error) {
-	x, y := make([]byte, 64<<10), make([]byte, 64<<10)
-	for {
-		n, err := io.ReadFull(f, x)
-		m, err2 := io.ReadFull(g, y)
-		if !bytes.Equal(x[:n], y[:m]) {
-			return false, nil
-		}
-		if err == io.EOF || err == io.ErrUnexpectedEOF {
-			return err2 == io.EOF || err2 == io.ErrUnexpectedEOF, nil
-		}
-		if err != nil || err2 != nil {
-			return false, firstError(err, err2)
-		}
-	}
-}
-
-func firstError(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return a.tree.SameContent(a.entry.Inode, b.tree, b.entry.Inode)
 }
 
 // sameMeta says whether owner, mode and attributes are the same.

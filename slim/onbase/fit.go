@@ -10,6 +10,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"github.com/pare-image/pare/layers"
+	"github.com/pare-image/pare/layers/elfdeps"
 )
 
 // ErrUnfit says that an image cannot stand on a base, whatever the user would
@@ -40,25 +41,12 @@ func platform(c *v1.ConfigFile) string {
 	return fmt.Sprintf("%q", p.String())
 }
 
-// families are C libraries by how the names of their loaders begin.
-var families = map[string]string{"ld-linux": "glibc", "ld-musl-": "musl", "ld64.so": "glibc", "ld.so.1": "glibc"}
-
-// familyOf is the C library that a loader is of, "" when it is not known.
-func familyOf(loader string) string {
-	for begin, family := range families {
-		if strings.HasPrefix(path.Base(loader), begin) {
-			return family
-		}
-	}
-	return ""
-}
-
 // fitLibrary compares the loader that kept programs name with those that the
 // base has. A base without any (a static one) takes each.
 func fitLibrary(source, base *layers.Tree, kept []string) error {
 	have := map[string]string{} // family to a loader of the base
 	for e := range base.All() {
-		if f := familyOf(e.Path); f != "" && e.Type != layers.Directory && inLibraries(e.Path) && have[f] == "" {
+		if f := elfdeps.LibcFamily(e.Path); f != "" && e.Type != layers.Directory && inLibraries(e.Path) && have[f] == "" {
 			have[f] = e.Path
 		}
 	}
@@ -71,7 +59,7 @@ func fitLibrary(source, base *layers.Tree, kept []string) error {
 		if !ok || e.Type != layers.Regular || e.Sniff().ELF == nil {
 			continue
 		}
-		f := familyOf(e.Sniff().ELF.Interp)
+		f := elfdeps.LibcFamily(e.Sniff().ELF.Interp)
 		if f == "" || have[f] != "" {
 			continue
 		}

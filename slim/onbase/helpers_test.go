@@ -1,7 +1,6 @@
 package onbase
 
 import (
-	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -41,13 +40,6 @@ func program(name, loader string, needed ...string) string {
 	return elf(name, testelf.File{Interp: loader, Needed: needed})
 }
 
-// byNumber compares versions that are numbers.
-func byNumber(_, a, b string) int {
-	x, _ := strconv.Atoi(a)
-	y, _ := strconv.Atoi(b)
-	return cmp.Compare(x, y)
-}
-
 // everything keeps all of a tree that is no database.
 func everything(s Side) []string {
 	skip := map[string]bool{}
@@ -68,7 +60,6 @@ func everything(s Side) []string {
 func seated(t *testing.T, source, base string, o Options) string {
 	t.Helper()
 	src := open(t, source)
-	o.Compare = byNumber
 	got, err := Seat(t.Context(), src, open(t, base), everything(src), o)
 	if err != nil {
 		t.Fatal(err)

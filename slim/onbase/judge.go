@@ -25,7 +25,7 @@ func (s *seater) judge(context.Context) error {
 	for _, p := range s.source.Packages.Packages() {
 		v := &verdict{source: p, base: theirs[p.Name+" "+p.Arch]}
 		if v.base != nil {
-			v.order = s.Compare(s.base.Packages.Format, v.base.Version, p.Version)
+			v.order = pkgdb.CompareVersions(s.base.Packages.Format, v.base.Version, p.Version)
 		}
 		s.verdicts[p.ID()] = v
 	}

@@ -1,11 +1,8 @@
 package onbase
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"maps"
 
 	"github.com/pare-image/pare/layers"
@@ -46,60 +43,16 @@ func comparable(a, b *layers.Entry) bool {
 	return b != nil && a.Type == layers.Regular && b.Type == layers.Regular && a.Size == b.Size
 }
 
-// same says that two entries have the same content: bytes of regular files,
-// and for all others what sameNode looks at.
+// same says that two entries have the same content.
 func (c *contents) same(source, base *layers.Entry) (bool, error) {
-	if source.Type != base.Type || source.Size != base.Size {
-		return false, nil
-	}
-	if source.Type != layers.Regular {
-		return source.Linkname == base.Linkname && source.Major == base.Major && source.Minor == base.Minor, nil
-	}
 	key := [2]*layers.Inode{source.Inode, base.Inode}
 	if is, ok := c.known[key]; ok {
 		return is, nil
 	}
-	is, err := c.compare(source, base)
+	is, err := c.source.SameContent(source.Inode, c.base, base.Inode)
 	if err != nil {
 		return false, fmt.Errorf("comparing %q with the base's: %w", source.Path, err)
 	}
 	c.known[key] = is
 	return is, nil
-}
-
-func (c *contents) compare(source, base *layers.Entry) (bool, error) {
-	a, err := c.source.OpenContent(source.Inode)
-	if err != nil {
-		return false, err
-	}
-	defer a.Close()
-	b, err := c.base.OpenContent(base.Inode)
-	if err != nil {
-		return false, err
-	}
-	defer b.Close()
-	return sameBytes(a, b)
-}
-
-// sameBytes reads both to the first difference.
-func sameBytes(a, b io.Reader) (bool, error) {
-	x, y := make([]byte, 64<<10), make([]byte, 64<<10)
-	for {
-		n, errA := io.ReadFull(a, x)
-		m, errB := io.ReadFull(b, y)
-		if !ended(errA) || !ended(errB) {
-			return false, errors.Join(errA, errB)
-		}
-		if !bytes.Equal(x[:n], y[:m]) {
-			return false, nil
-		}
-		if errA != nil || errB != nil {
-			return true, nil
-		}
-	}
-}
-
-// ended says that an error of io.ReadFull is none, or the end.
-func ended(err error) bool {
-	return err == nil || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }

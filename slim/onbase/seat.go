@@ -26,9 +26,6 @@ type Options struct {
 	// Written says of paths of the source that the output gets another
 	// content there, which is not looked at here.
 	Written func(path string) bool
-	// Compare orders versions of packages by a database's format; see
-	// [pkgdb.DB]. It is below 0 when a is older.
-	Compare func(format, a, b string) int
 }
 
 // Side is an image with its packages.

@@ -86,7 +86,9 @@ func Merge(old, app, base *DB, o MergeOptions) (*Merged, error) {
 		return nil, err
 	}
 	m.decideAll()
-	m.writeAll()
+	if m.writeAll(); m.err != nil {
+		return nil, m.err
+	}
 	slices.SortFunc(m.out.Files, func(a, b MergedFile) int { return strings.Compare(a.Path, b.Path) })
 	slices.SortStableFunc(m.out.Packages, func(a, b MergedPackage) int { return strings.Compare(a.ID, b.ID) })
 	return m.out, nil
@@ -102,6 +104,7 @@ type merge struct {
 	out            *Merged
 	was, is, comes records   // of the old base, the image, the new base
 	all            []merging // by key
+	err            error     // of reading a file that is merged
 }
 
 // merging is a package with its records; nil where it is not there.
@@ -271,7 +274,9 @@ func (m *merge) add(f MergedFile) { m.out.Files = append(m.out.Files, f) }
 func (m *merge) three(p string) (o, a, n []byte) {
 	contents := make([][]byte, 3)
 	for i, d := range []*DB{m.old, m.app, m.base} {
-		contents[i], _ = d.read(p, maxList) //nolint:errcheck // too large to be what it should be: as if absent
+		var err error
+		contents[i], err = d.read(p, maxList)
+		m.err = cmp.Or(m.err, err)
 	}
 	return contents[0], contents[1], contents[2]
 }

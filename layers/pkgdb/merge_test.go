@@ -151,6 +151,16 @@ func TestMergeApk(t *testing.T) {
 	}
 }
 
+// A file that cannot be read must not pass for one that is not there: its
+// records would be gone from the merged database.
+func TestMergeUnreadable(t *testing.T) {
+	app := readImage(t, fmt.Sprintf("-- layer --\nfile var/lib/dpkg/status 0644 0:0 %q\nfile var/lib/dpkg/triggers/File 0644 0:0 %q\n",
+		"Package: a\nStatus: install ok installed\nVersion: 1\nArchitecture: all\n\n", strings.Repeat("a", maxList+1)))
+	if _, err := Merge(packagesDB(t, ""), app, packagesDB(t, "a 2"), MergeOptions{}); err == nil || !strings.Contains(err.Error(), "/var/lib/dpkg/triggers/File") {
+		t.Errorf("error %v, want one that names the file", err)
+	}
+}
+
 // packagesDB is a database of packages "name version [rc|hold|Field:_value]".
 func packagesDB(t *testing.T, packages string) *DB {
 	t.Helper()

@@ -27,6 +27,9 @@ type Finding struct {
 	Allowed bool   `json:"allowed,omitempty"`
 }
 
+// Forbids says that the finding forbids the move: [Plan.Err] names it.
+func (f Finding) Forbids() bool { return f.Severity == SeverityError && !f.Allowed }
+
 // sortFindings puts errors first, then names, then paths, drops duplicates,
 // and marks those that are allowed.
 func sortFindings(fs []Finding, allow []string) []Finding {

@@ -157,14 +157,11 @@ func (m *merger) layerOf(e *layers.Entry) *int {
 func (m *merger) mergeDatabase(context.Context) error {
 	for i := range m.packages.Files {
 		if err := m.placeDatabase(&m.packages.Files[i]); err != nil {
-			return fmt.Errorf("merging package database: %s: %w", f(m.packages.Files[i].Path), err)
+			return fmt.Errorf("merging package database: %q: %w", m.packages.Files[i].Path, err)
 		}
 	}
 	return nil
 }
-
-// f is a path for an error.
-func f(p string) string { return fmt.Sprintf("%q", p) }
 
 func (m *merger) placeDatabase(file *pkgdb.MergedFile) error {
 	p := m.realPath(file.Path)

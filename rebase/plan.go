@@ -115,7 +115,7 @@ func NewPlan(ctx context.Context, app v1.Image, old Base, base v1.Image, onto Ba
 func (p *Plan) Err() error {
 	var errs []error
 	for _, f := range p.Findings {
-		if f.Severity != SeverityError || f.Allowed {
+		if !f.Forbids() {
 			continue
 		}
 		text := f.Name + ": "

@@ -165,7 +165,7 @@ func (r *rebaser) moveOne(ctx context.Context) error {
 	}
 	if err := r.write(ctx, m, dest); err != nil {
 		if errors.Is(err, rebase.ErrFindings) {
-			r.app.term.note("%s", rebaseText(m.plans))
+			r.app.term.note("%s", rebaseText(besidesError(m.plans)))
 		}
 		return err
 	}

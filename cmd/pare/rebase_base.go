@@ -1,11 +1,11 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -34,9 +34,6 @@ type rebaser struct {
 	// named are bases that were opened by a name, so that many images ask once.
 	named map[string][]rebase.Base
 }
-
-// maxLockFile bounds what is read as a lock file.
-const maxLockFile = 256 << 20
 
 func newRebaser(a *app, c *rebaseCommand) (*rebaser, error) {
 	r := &rebaser{app: a, command: c, named: map[string][]rebase.Base{}, remove: func() {}}
@@ -70,14 +67,15 @@ func (r *rebaser) close() {
 
 // readLock reads the lock file; one that is not there yet is empty.
 func (r *rebaser) readLock() error {
-	b, err := readFile(r.command.bases, maxLockFile)
+	f, err := os.Open(r.command.bases)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("reading lock file: %w", err)
 	}
-	l, err := rebase.ReadLock(bytes.NewReader(b))
+	defer f.Close()
+	l, err := rebase.ReadLock(f)
 	if err != nil {
 		return fmt.Errorf("%s: %w", printable(r.command.bases), err)
 	}

@@ -116,7 +116,11 @@ func (r *rebaser) tellAll(all []fleetImage) error {
 	for _, x := range all {
 		r.app.term.note("%s", oneLine(x.Image))
 		if x.moved != nil {
-			r.app.term.note("%s", rebaseText(x.moved.plans))
+			plans := x.moved.plans
+			if errors.Is(x.err, rebase.ErrFindings) {
+				plans = besidesError(plans)
+			}
+			r.app.term.note("%s", rebaseText(plans))
 		}
 		switch {
 		case errors.Is(x.err, rebase.ErrFindings), errors.Is(x.err, errCheck):

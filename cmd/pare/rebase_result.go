@@ -58,6 +58,18 @@ func rebaseText(plans []*rebase.Plan) string {
 	return strings.Join(out, "\n")
 }
 
+// besidesError are plans without the findings that forbid the moves: an error
+// names them.
+func besidesError(plans []*rebase.Plan) []*rebase.Plan {
+	var out []*rebase.Plan
+	for _, p := range plans {
+		q := *p
+		q.Findings = slices.DeleteFunc(slices.Clone(p.Findings), rebase.Finding.Forbids)
+		out = append(out, &q)
+	}
+	return out
+}
+
 func rebaseSummary(p *rebase.Plan) string {
 	var b strings.Builder
 	line := func(name, text string) {

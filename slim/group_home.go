@@ -1,9 +1,6 @@
 package slim
 
-import (
-	"regexp"
-	"slices"
-)
+import "regexp"
 
 // homes are the directories that pattern's first group names in the paths
 // that the profile touched; where it touched none, those of the whole tree.
@@ -23,5 +20,5 @@ func (s *selection) homes(pattern *regexp.Regexp) []string {
 			note(e.Path)
 		}
 	}
-	return slices.Clip(sortedKeys(found))
+	return sortedKeys(found)
 }

@@ -2,6 +2,7 @@ package rebase
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -12,13 +13,15 @@ func TestDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	names := []string{
-		FindingAccounts, FindingConfig, FindingConfigUnknown, FindingFixMissing, FindingPackageDatabase, FindingShadowed, FindingUnmet,
-		FindingInterpreter, FindingVersion, FindingSymbol,
-		Delivered, Shadowed, Newer, Removed,
+	allowed := FindingNames()
+	if !slices.IsSorted(allowed) {
+		t.Errorf("the names are not sorted: %q", allowed)
 	}
+	names := append(allowed, FindingPlatform, Delivered, Shadowed, Newer, Removed)
 	for _, c := range checks {
-		names = append(names, c.name)
+		if !slices.Contains(names, c.name) {
+			t.Errorf("%s is no name of a finding", c.name)
+		}
 	}
 	for _, name := range names {
 		if !strings.Contains(string(b), "`"+name+"`") {

@@ -16,3 +16,12 @@ const (
 	FindingLink            = "dangling-link"      // a symlink of an upper layer that led somewhere
 	FindingLibc            = "libc"               // another C library than the image's programs are made for
 )
+
+// FindingNames are the names of all findings that can be allowed, sorted.
+func FindingNames() []string {
+	return []string{
+		FindingAccounts, FindingConfig, FindingConfigUnknown, FindingLink, FindingStructure, FindingFixMissing, FindingHidden, FindingLanguage,
+		FindingLibc, FindingInterpreter, FindingLibrary, FindingScript, FindingSymbol, FindingVersion, FindingNodeABI, FindingPackageDatabase,
+		FindingProgram, FindingShadowed, FindingUnmet, FindingUser,
+	}
+}

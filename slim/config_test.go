@@ -63,7 +63,7 @@ func built(t *testing.T, tree *layers.Tree, o Options) (*Plan, v1.Image) {
 
 func TestConfigIsCarriedOver(t *testing.T) {
 	src := mutate.Annotations(testimage.New(t, fullConfig), map[string]string{
-		"org.opencontainers.image.vendor": "v", "org.opencontainers.image.base.name": "s3cret", "io.pare.source.digest": "s3cret",
+		"org.opencontainers.image.vendor": "v", "org.opencontainers.image.base.name": "s3cret", "io.pare.source.digest": "s3cret", "io.pare.rebase.layers": "s3cret",
 	}).(v1.Image)
 	tree := openImage(t, src)
 	plan, img := built(t, tree, Options{Version: "1.2.3"})
@@ -73,6 +73,7 @@ func TestConfigIsCarriedOver(t *testing.T) {
 	}
 	made := map[string]string{
 		LabelSource: tree.Digest().String(), LabelProfile: plan.Profile.Digest, LabelOptions: plan.OptionsDigest, LabelVersion: "1.2.3",
+		LabelOptionsText: `{"granularity":"auto","layers":"preserve","reach":"report","compression":"gzip"}`,
 	}
 	labels := map[string]string{"org.opencontainers.image.title": "web"}
 	annotations := map[string]string{"org.opencontainers.image.vendor": "v"}

@@ -37,6 +37,9 @@ var findingNames = []string{
 	FindingSeveralUsers, FindingSourceSBOM, FindingUnreadable, FindingUnsafeDrop, FindingUnsafeOwner, FindingUnusedPattern,
 }
 
+// FindingNames are the names of all findings, sorted.
+func FindingNames() []string { return slices.Clone(findingNames) }
+
 // Finding is something that a user has to know or decide.
 type Finding struct {
 	Name     string   `json:"name"`

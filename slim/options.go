@@ -58,6 +58,20 @@ type Options struct {
 	SourceDateEpoch *int64 `json:"sourceDateEpoch,omitempty"`
 	// Version of pare, recorded in the image.
 	Version string `json:"version,omitempty"`
+	// Origin is recorded in the image, and decides nothing.
+	Origin Origin `json:"origin,omitzero"`
+}
+
+// Origin is where to begin when the image is to be made again.
+type Origin struct {
+	// Source is the digest of the image of which the source is a rebase; "" if
+	// it is none.
+	Source string `json:"source,omitempty"`
+	// Base is the digest of what the source was moved to.
+	Base string `json:"base,omitempty"`
+	// Profiles are the digests of the profiles, as they were recorded, that
+	// were carried over to the source; none if the profile is the source's own.
+	Profiles []string `json:"profiles,omitempty"`
 }
 
 // maxEpoch is the last second that JSON's form of a time can say (RFC 3339).
@@ -126,14 +140,17 @@ func (o Options) Check() error {
 }
 
 // digest identifies the options: "sha256:…" of their JSON with defaults made
-// explicit. The version is recorded apart.
-func (o Options) digest() string {
-	o.Version = ""
+// explicit. The version and the origin are recorded apart.
+func (o Options) digest() string { return fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(o.text()))) }
+
+// text is what the digest is of.
+func (o Options) text() string {
+	o.Version, o.Origin = "", Origin{}
 	b, err := json.Marshal(o)
 	if err != nil {
 		panic(err) // strings and numbers always marshal
 	}
-	return fmt.Sprintf("sha256:%x", sha256.Sum256(b))
+	return string(b)
 }
 
 // Check refuses a profile of another image or platform (ErrProfileImage) and

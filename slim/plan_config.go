@@ -16,8 +16,26 @@ const (
 	LabelVersion = "io.pare.version"
 )
 
-// baseAnnotations name the image that another stands on: nothing, on scratch.
-const baseAnnotations = "org.opencontainers.image.base."
+// Labels from which an image can be made again, see [ReadProvenance].
+const (
+	LabelOptionsText    = "io.pare.options"
+	LabelOriginSource   = "io.pare.origin.source.digest"
+	LabelOriginBase     = "io.pare.origin.base.digest"
+	LabelOriginProfiles = "io.pare.origin.profile.digests"
+)
+
+// maxOptionsText bounds a label: an engine shows all of them to whoever
+// inspects an image. Longer options, those of a large rules file, are not
+// recorded.
+const maxOptionsText = 64 << 10
+
+// What a source says of itself and is not true of what is made of it:
+// baseAnnotations name the image that it stands on, ownAnnotations tell what
+// pare did to it.
+const (
+	baseAnnotations = "org.opencontainers.image.base."
+	ownAnnotations  = "io.pare."
+)
 
 // decideConfig carries the source's config over, but for what names the host
 // that built it, its history, and the user.
@@ -42,9 +60,21 @@ func (pl *planner) provenance() map[string]string {
 	if version == "" {
 		version = "unknown"
 	}
-	return map[string]string{
+	out := map[string]string{
 		LabelSource: pl.plan.Source.Digest, LabelProfile: pl.plan.Profile.Digest, LabelOptions: pl.plan.OptionsDigest, LabelVersion: version,
 	}
+	o := pl.plan.Options
+	if text := o.text(); len(text) <= maxOptionsText {
+		out[LabelOptionsText] = text
+	}
+	for label, digests := range map[string][]string{
+		LabelOriginSource: given(o.Origin.Source), LabelOriginBase: given(o.Origin.Base), LabelOriginProfiles: o.Origin.Profiles,
+	} {
+		if len(digests) > 0 {
+			out[label] = strings.Join(digests, " ")
+		}
+	}
+	return out
 }
 
 // merged is what the source says, without what is no longer true, and what
@@ -52,7 +82,7 @@ func (pl *planner) provenance() map[string]string {
 func merged(source, made map[string]string) map[string]string {
 	out := map[string]string{}
 	for k, v := range source {
-		if !strings.HasPrefix(k, baseAnnotations) {
+		if !strings.HasPrefix(k, baseAnnotations) && !strings.HasPrefix(k, ownAnnotations) {
 			out[k] = v
 		}
 	}

@@ -7,6 +7,9 @@ import (
 	"github.com/pare-image/pare/layers"
 )
 
+// createdByPare begins every line of history that pare writes.
+const createdByPare = "pare slim: "
+
 // decideLayers gives every path its output layers. With LayersPreserve the
 // output of source layer i holds the kept non-directories whose content it
 // provides, the kept directories whose metadata it sets last, and the
@@ -92,11 +95,11 @@ func (pl *planner) numberLayers() {
 func (pl *planner) createdBy(l *Layer) string {
 	switch {
 	case pl.options.Layers == LayersSquash:
-		return fmt.Sprintf("pare slim: %d entries of %s", l.Entries, pl.plan.Source.Digest)
+		return fmt.Sprintf(createdByPare+"%d entries of %s", l.Entries, pl.plan.Source.Digest)
 	case l.Source == pareOwnLayer:
-		return "pare slim: files that pare writes: package database, accounts, loader cache"
+		return createdByPare + "files that pare writes: package database, accounts, loader cache"
 	}
-	return fmt.Sprintf("pare slim: %d entries of layer %d (%s) of %s", l.Entries, l.Source, l.SourceDiffID, pl.plan.Source.Digest)
+	return fmt.Sprintf(createdByPare+"%d entries of layer %d (%s) of %s", l.Entries, l.Source, l.SourceDiffID, pl.plan.Source.Digest)
 }
 
 // placeEntries lists the entries, and the copies of what pare writes.

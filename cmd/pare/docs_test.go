@@ -54,6 +54,7 @@ image debian-12.5.img $REGISTRY/debian:12.5
 image debian-12.img $REGISTRY/debian:12
 exec pare profile import --format paths --image oci:build:app -o profile.json paths.txt
 exec pare plan oci:build:app -p profile.json -o plan.json
+exec pare slim $REGISTRY/app:1.4 -p profile.json -o $REGISTRY/app:1.4-slim
 `
 
 // docsNames are what the documents' names for things mean here.

@@ -17,6 +17,7 @@ type job struct {
 	profile *profile.Profile // nil when there are only others
 	// others are of other images, and are to be carried over: see carried.
 	others []*profile.Profile
+	origin slim.Origin
 }
 
 // given says which profiles a command was given, and how.

@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/pare-image/pare/internal/reference"
 	"github.com/pare-image/pare/rebase"
+	"github.com/pare-image/pare/slim"
 )
 
 // rebaseCommand is what pare rebase was asked for.
@@ -23,9 +26,18 @@ type rebaseCommand struct {
 	plan   bool
 	check  bool
 	json   bool
+	allow  []string
 	rebase rebase.Options
 	source sourceFlags
 	cache  cacheFlags
+
+	// Of images that pare slim made:
+	profiles     []string
+	made         string // --source
+	sourceOutput string
+	allowSlim    []string
+	verify       bool
+	run          verifyFlags
 }
 
 func newRebaseCommand(a *app) *cobra.Command {
@@ -54,6 +66,12 @@ the new base already stays as it is, with the same digest. Of an index every
 platform is moved, or none. Signatures, SBOMs and the like of the old image are
 about the old digest: they are named, and stay behind.
 
+An image that pare slim made on scratch has no base. What it was made of is moved
+instead, and slimmed again with the same options and profile, which need not be
+recorded anew: it is carried over, as by pare slim --reuse-profile. --verify runs
+the result before it is written. The moved source itself is only written where
+--source-output says.
+
 With --bases FILE, the bases that were used are written into FILE. Without IMAGE,
 that is all that is done.
 
@@ -64,6 +82,7 @@ the name of each image's base leads now, says what would change, and exits with
 		Example: `  pare rebase app:1.4 --onto debian:12@sha256:... -o app:1.4-patched --plan
   pare rebase app:1.4 --onto debian:12 --pin -o app:1.4-patched --require-fix libssl3
   pare rebase app:1.4 --from debian:12@sha256:... --onto debian:12 --pin -o app:1.4-patched
+  pare rebase app:1.4-slim -p profile.json --onto debian:12 --pin -o app:1.4.1-slim --verify
   pare rebase --bases pare.lock --onto debian:12 --pin
   pare rebase --images fleet.txt --bases pare.lock --onto debian:12 --pin
   pare rebase --check app:1.4 web:2.0`,
@@ -84,11 +103,34 @@ the name of each image's base leads now, says what would change, and exits with
 	f.StringArrayVar(&c.rebase.RequireFix, "require-fix", nil, "refuse unless the new base's `PACKAGE` (binary or source) arrives; repeatable")
 	f.BoolVar(&c.rebase.DropShadow, "drop-shadow", false, "let the new base's copy of a package win over the image's, unless it is older")
 	f.StringArrayVar(&c.rebase.Hold, "hold", nil, "keep the image's version of `PACKAGE`, which others of it need; repeatable")
-	f.StringArrayVar(&c.rebase.Allow, "allow", nil, "move in spite of the `FINDING` of this name; repeatable")
+	f.StringArrayVar(&c.allow, "allow", nil, "move in spite of the `FINDING` of this name; repeatable")
+	f.StringArrayVarP(&c.profiles, "profile", "p", nil, "profile `FILE` that a slimmed image was made with; repeatable (default: those attached to its source)")
+	f.StringVar(&c.made, "source", "", "the `IMAGE` that a slimmed one was made of (default: by its label, beside it)")
+	f.StringVar(&c.sourceOutput, "source-output", "", "also write what a slimmed image was made of, moved, to `DEST`")
+	f.BoolVar(&c.verify, "verify", false, "run a slimmed image as pare verify does, and write it only if it does the same as what it was made of")
+	c.run.bind(cmd)
 	c.source.bind(cmd)
 	c.cache.bind(cmd)
 	bindJSON(cmd, &c.json)
 	return cmd
+}
+
+// sortAllowed gives each name of --allow to the move, or else to what a slimmed
+// image is made anew with.
+func (c *rebaseCommand) sortAllowed() error {
+	for _, name := range c.allow {
+		switch {
+		case slices.Contains(rebase.FindingNames(), name):
+			c.rebase.Allow = append(c.rebase.Allow, name)
+		case slices.Contains(slim.FindingNames(), name):
+			c.allowSlim = append(c.allowSlim, name)
+		case name == rebase.FindingPlatform:
+			return usagef("--allow %s: a base for another platform cannot be allowed", name)
+		default:
+			return usagef("--allow %s: there is no such finding; docs/rebase.md lists those of the move: %s", printable(name), strings.Join(rebase.FindingNames(), ", "))
+		}
+	}
+	return nil
 }
 
 // refuse says what does not go together.
@@ -102,6 +144,8 @@ func (c *rebaseCommand) refuse() error {
 		return usagef("--check wants at least one IMAGE")
 	case c.check:
 		return nil
+	case c.sourceOutput != "" && (c.plan || c.list != ""):
+		return usagef("--source-output is for the one image that -o is for")
 	case c.onto == "":
 		return usagef("--onto is missing: which base shall the image stand on?")
 	case c.list != "" && (c.output != "" || c.plan):
@@ -119,7 +163,7 @@ func (c *rebaseCommand) refuse() error {
 }
 
 func runRebase(ctx context.Context, a *app, c *rebaseCommand) error {
-	if err := c.refuse(); err != nil {
+	if err := errors.Join(c.refuse(), c.sortAllowed()); err != nil {
 		return err
 	}
 	r, err := newRebaser(a, c)
@@ -145,27 +189,24 @@ func runRebase(ctx context.Context, a *app, c *rebaseCommand) error {
 // moveOne plans and moves the one image.
 func (r *rebaser) moveOne(ctx context.Context) error {
 	c := r.command
-	var dest reference.Ref
-	if !c.plan {
-		var err error
-		if dest, err = reference.Parse(c.output); err != nil {
-			return err
-		}
-		if err := reference.CheckDestination(ctx, dest, false, r.places); err != nil {
-			return fmt.Errorf("writing %s: %w", dest, err)
-		}
+	dest, err := r.destinations(ctx)
+	if err != nil {
+		return err
 	}
 	m, err := r.planImage(ctx, c.images[0])
 	if err != nil {
 		return err
 	}
 	defer m.close()
+	if err := m.refuseUseless(c); err != nil {
+		return err
+	}
 	if c.plan {
 		return r.tellPlan(m)
 	}
 	if err := r.write(ctx, m, dest); err != nil {
 		if errors.Is(err, rebase.ErrFindings) {
-			r.app.term.note("%s", rebaseText(besidesError(m.plans)))
+			r.app.term.note("%s", m.text(besidesError(m.plans)))
 		}
 		return err
 	}
@@ -173,6 +214,23 @@ func (r *rebaser) moveOne(ctx context.Context) error {
 		return err
 	}
 	return r.tell(m)
+}
+
+// destinations checks where something is to be written; the result is where
+// the image is.
+func (r *rebaser) destinations(ctx context.Context) (dest reference.Ref, err error) {
+	for _, text := range []string{r.command.sourceOutput, r.command.output} {
+		if text == "" || r.command.plan {
+			continue
+		}
+		if dest, err = reference.Parse(text); err != nil {
+			return dest, err
+		}
+		if err := reference.CheckDestination(ctx, dest, false, r.places); err != nil {
+			return dest, fmt.Errorf("writing %s: %w", dest, err)
+		}
+	}
+	return dest, nil
 }
 
 // tellPlan prints the plan.
@@ -185,13 +243,16 @@ func (r *rebaser) tellPlan(m *moved) error {
 			return err
 		}
 	default:
-		if err := r.app.term.result("%s", rebasePlanText(m.plans)); err != nil {
+		if err := r.app.term.result("%s", rebasePlanText(m.plans)+m.slimPlans()); err != nil {
 			return err
 		}
 	}
-	for _, p := range m.plans {
+	for i, p := range m.plans {
 		if p.Err() != nil {
 			return rebase.ErrFindings // which ones, the plan has said
+		}
+		if s := m.slimmed[i]; s != nil && s.planned != nil && s.planned.plan.Err() != nil {
+			return s.planned.plan.Err()
 		}
 	}
 	return nil

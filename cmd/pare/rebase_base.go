@@ -15,7 +15,6 @@ import (
 	"github.com/pare-image/pare/internal/reference"
 	"github.com/pare-image/pare/layers"
 	"github.com/pare-image/pare/rebase"
-	"github.com/pare-image/pare/slim"
 )
 
 // rebaser moves images: what all of one run have in common.
@@ -238,9 +237,6 @@ func (r *rebaser) findBase(ctx context.Context, config *v1.ConfigFile, annotatio
 			b.DiffIDs = append(b.DiffIDs, id.String())
 		}
 		return b, nil
-	}
-	if source := config.Config.Labels[slim.LabelSource]; source != "" {
-		return rebase.Base{}, fmt.Errorf("%w; pare slim made it from %s, on scratch: rebase that image, and slim the result with the same profile", err, oneLine(source))
 	}
 	if gone != nil {
 		err = fmt.Errorf("%w; its annotations name %s, which cannot be read (%w)", err, oneLine(name), gone)

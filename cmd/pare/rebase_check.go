@@ -19,7 +19,7 @@ type checkDocument struct {
 type checkedImage struct {
 	Image string `json:"image"`
 	Base  string `json:"base,omitempty"`
-	Have  string `json:"have,omitempty"` // the digest of the base that it stands on
+	Have  string `json:"have,omitempty"` // the digest of the base that it stands on, or was made on
 	Now   string `json:"now,omitempty"`  // where the base's name leads
 	// Behind says that the two are not the same.
 	Behind bool           `json:"behind"`
@@ -99,8 +99,12 @@ func (r *rebaser) checkImage(ctx context.Context, image string) (c checkedImage)
 		return c
 	}
 	defer src.Close()
-	if c.Base, c.Have, c.err = r.recordedBase(ctx, &src.images[0]); c.err != nil {
+	subject := src
+	if subject, c.Base, c.Have, c.err = r.standing(ctx, src); c.err != nil {
 		return c
+	}
+	if subject != src {
+		defer subject.Close()
 	}
 	var onto *opened
 	if onto, c.err = r.app.open(ctx, c.Base, &sourceFlags{}, r.places); c.err != nil {
@@ -111,8 +115,8 @@ func (r *rebaser) checkImage(ctx context.Context, image string) (c checkedImage)
 	if c.Behind = c.Now != c.Have && !onto.holds(c.Have); !c.Behind {
 		return c
 	}
-	for i := range src.images {
-		p, err := r.planPlatform(ctx, onto, src, &src.images[i])
+	for i := range subject.images {
+		p, err := r.planPlatform(ctx, onto, subject, &subject.images[i])
 		if err != nil {
 			c.err = err
 			return c
@@ -120,6 +124,27 @@ func (r *rebaser) checkImage(ctx context.Context, image string) (c checkedImage)
 		c.Plans = append(c.Plans, p)
 	}
 	return c
+}
+
+// standing is what would have to be moved: the image, or what it was slimmed
+// of; and the base that it records, by name and digest.
+func (r *rebaser) standing(ctx context.Context, src *opened) (subject *opened, base, digest string, err error) {
+	made, err := madeOnScratch(&src.images[0])
+	if err != nil {
+		return nil, "", "", err
+	}
+	if made == nil {
+		base, digest, err = r.recordedBase(ctx, &src.images[0])
+		return src, base, digest, err
+	}
+	s, err := r.openMade(ctx, src, &src.images[0], made)
+	if err != nil {
+		return nil, "", "", err
+	}
+	if base, digest, err = r.madeOn(ctx, s); err != nil {
+		s.close()
+	}
+	return s.source, base, digest, err
 }
 
 // holds says whether the index still has a manifest: an image may name its

@@ -120,7 +120,7 @@ func (r *rebaser) tellAll(all []fleetImage) error {
 			if errors.Is(x.err, rebase.ErrFindings) {
 				plans = besidesError(plans)
 			}
-			r.app.term.note("%s", rebaseText(plans))
+			r.app.term.note("%s", x.moved.text(plans))
 		}
 		switch {
 		case errors.Is(x.err, rebase.ErrFindings), errors.Is(x.err, errCheck):
@@ -131,7 +131,10 @@ func (r *rebaser) tellAll(all []fleetImage) error {
 			r.app.term.fail(x.err)
 		default:
 			r.tellLeftBehind(x.moved)
-			d := x.moved.document()
+			d, err := x.moved.document()
+			if err != nil {
+				return err
+			}
 			x.Moved = &d
 		}
 		doc.Images = append(doc.Images, x)

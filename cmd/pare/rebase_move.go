@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -24,13 +23,21 @@ import (
 type moved struct {
 	source    *opened
 	plans     []*rebase.Plan
+	slimmed   []*slimmed // for each plan: nil, or the plan is of what it was made of
 	at        reference.Ref
 	digest    string
 	mediaType string
 	referrers []reference.Artifact // of the old image, that stay behind
 }
 
-func (m *moved) close() { m.source.Close() }
+func (m *moved) close() {
+	for _, s := range m.slimmed {
+		if s != nil {
+			s.close()
+		}
+	}
+	m.source.Close()
+}
 
 // planImage plans every platform of an image.
 func (r *rebaser) planImage(ctx context.Context, text string) (*moved, error) {
@@ -40,14 +47,31 @@ func (r *rebaser) planImage(ctx context.Context, text string) (*moved, error) {
 	}
 	m := &moved{source: src}
 	for i := range src.images {
-		p, err := r.planPlatform(ctx, r.onto, src, &src.images[i])
-		if err != nil {
+		if err := r.planOne(ctx, m, &src.images[i]); err != nil {
 			m.close()
 			return nil, fmt.Errorf("%s (%s): %w", src.ref, src.images[i].platform(), err)
 		}
-		m.plans = append(m.plans, p)
 	}
 	return m, nil
+}
+
+// planOne plans one platform: the image itself, or what it was made of.
+func (r *rebaser) planOne(ctx context.Context, m *moved, c *candidate) error {
+	made, err := madeOnScratch(c)
+	if err != nil {
+		return err
+	}
+	var s *slimmed
+	var p *rebase.Plan
+	if made != nil {
+		s, p, err = r.planSlimmed(ctx, m.source, c, made)
+	} else {
+		p, err = r.planPlatform(ctx, r.onto, m.source, c)
+	}
+	if err == nil {
+		m.plans, m.slimmed = append(m.plans, p), append(m.slimmed, s)
+	}
+	return err
 }
 
 // planPlatform plans the move of one platform's image onto a base.
@@ -136,17 +160,15 @@ func (o *opened) nameFor(c *candidate) string {
 
 // write writes what the plans make, all platforms or none.
 func (r *rebaser) write(ctx context.Context, m *moved, dest reference.Ref) error {
-	var images []v1.Image
-	var errs []error
-	for _, p := range m.plans {
-		img, err := rebase.Apply(p)
-		images, errs = append(images, img), append(errs, err)
-	}
-	if err := errors.Join(errs...); err != nil {
+	images, err := r.make(ctx, m, dest)
+	if err != nil {
 		return err
 	}
 	img, idx, err := r.assemble(m, images)
 	if err != nil {
+		return err
+	}
+	if err := r.writeSource(ctx, m); err != nil {
 		return err
 	}
 	r.app.term.draw("writing " + dest.String())
@@ -161,14 +183,42 @@ func (r *rebaser) write(ctx context.Context, m *moved, dest reference.Ref) error
 	return r.listReferrers(ctx, m)
 }
 
+// make makes the image of every platform, or none.
+func (r *rebaser) make(ctx context.Context, m *moved, dest reference.Ref) ([]v1.Image, error) {
+	var images []v1.Image
+	var errs []error
+	for i, p := range m.plans {
+		img, err := rebase.Apply(p)
+		if s := m.slimmed[i]; err == nil && s != nil {
+			img = m.source.images[i].image
+			if err = s.make(ctx, r, dest.String()); s.built != nil {
+				img = s.built.image
+			}
+		}
+		images, errs = append(images, img), append(errs, err)
+	}
+	return images, errors.Join(errs...)
+}
+
+// changed says that a platform's image is another one than it was.
+func (m *moved) changed(i int) bool {
+	if s := m.slimmed[i]; s != nil {
+		return s.planned != nil
+	}
+	return !m.plans[i].Nothing
+}
+
 // assemble is the one image, or the index with the images that were moved in
 // the places of those that they were.
 func (r *rebaser) assemble(m *moved, images []v1.Image) (v1.Image, v1.ImageIndex, error) {
 	if m.source.source.Index == nil || r.command.source.platform != "" {
 		return images[0], nil, nil
 	}
-	nothing := !slices.ContainsFunc(m.plans, func(p *rebase.Plan) bool { return !p.Nothing })
-	if nothing && len(m.source.skipped) == 0 {
+	changed := false
+	for i := range m.plans {
+		changed = changed || m.changed(i)
+	}
+	if !changed && len(m.source.skipped) == 0 {
 		return nil, m.source.source.Index, nil
 	}
 	idx, err := movedIndex(m, images)
@@ -204,7 +254,7 @@ func movedIndex(m *moved, images []v1.Image) (v1.ImageIndex, error) {
 func (r *rebaser) listReferrers(ctx context.Context, m *moved) error {
 	subjects := []v1.Hash{m.source.source.Descriptor.Digest}
 	for i := range m.source.images {
-		if p := m.plans[i]; !p.Nothing && m.source.images[i].desc.Digest != subjects[0] {
+		if m.changed(i) && m.source.images[i].desc.Digest != subjects[0] {
 			subjects = append(subjects, m.source.images[i].desc.Digest)
 		}
 	}

@@ -17,23 +17,41 @@ type rebaseDocument struct {
 	MediaType string         `json:"mediaType"`
 	Nothing   bool           `json:"nothing"` // it is the image that there was
 	Images    []*rebase.Plan `json:"images"`
+	// Slimmed are the images that were slimmed again: Images are then about
+	// what they were made of.
+	Slimmed []slimImage `json:"slimmed,omitempty"`
 	// LeftBehind refer to the old image, and stay with it.
 	LeftBehind []reference.Artifact `json:"leftBehind"`
 }
 
-func (m *moved) document() rebaseDocument {
-	return rebaseDocument{
+func (m *moved) document() (rebaseDocument, error) {
+	d := rebaseDocument{
 		envelope: newEnvelope("rebased"), Reference: m.at.String(), Digest: m.digest, MediaType: m.mediaType,
 		Nothing: m.digest == m.source.source.Descriptor.Digest.String(), Images: m.plans, LeftBehind: orEmpty(m.referrers),
 	}
+	for _, s := range m.slimmed {
+		if s == nil || s.built == nil {
+			continue
+		}
+		si, err := s.built.document()
+		if err != nil {
+			return d, err
+		}
+		d.Slimmed = append(d.Slimmed, si)
+	}
+	return d, nil
 }
 
 // tell prints the result and, for people, what became of the image.
 func (r *rebaser) tell(m *moved) error {
-	r.app.term.note("%s", rebaseText(m.plans))
+	r.app.term.note("%s", m.text(m.plans))
 	r.tellLeftBehind(m)
 	if r.command.json {
-		return r.app.term.json(m.document())
+		d, err := m.document()
+		if err != nil {
+			return err
+		}
+		return r.app.term.json(d)
 	}
 	return r.app.term.result("%s", m.at)
 }
@@ -56,6 +74,37 @@ func rebaseText(plans []*rebase.Plan) string {
 		out = append(out, rebaseSummary(p))
 	}
 	return strings.Join(out, "\n")
+}
+
+// text is the account of an image, with plans in place of its own.
+func (m *moved) text(plans []*rebase.Plan) string {
+	var out []string
+	for i, p := range plans {
+		out = append(out, rebaseSummary(p)+m.slimmed[i].text())
+	}
+	return strings.Join(out, "\n")
+}
+
+// text says what was made of a moved source.
+func (s *slimmed) text() string {
+	switch {
+	case s == nil || s.planned == nil && s.moved != nil:
+		return ""
+	case s.planned == nil:
+		return "\n  slimmed    the image was made of this already"
+	}
+	return "\n" + summary(s.planned.plan, []string{"", "source", "slim", ""})
+}
+
+// slimPlans are the accounts of what would be made of moved sources.
+func (m *moved) slimPlans() string {
+	var b strings.Builder
+	for _, s := range m.slimmed {
+		if s != nil && s.planned != nil {
+			b.WriteString("\n\nslimmed again\n" + summary(s.planned.plan, []string{"", "source", "slim", ""}))
+		}
+	}
+	return b.String()
 }
 
 // besidesError are plans without the findings that forbid the moves: an error

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -109,10 +110,14 @@ func (j job) carried(ctx context.Context, a *app, t *layers.Tree) (job, error) {
 	if len(j.others) == 0 {
 		return j, nil
 	}
-	var all []*profile.Profile
-	if j.profile != nil {
-		all = append(all, j.profile)
+	all := j.given()
+	if j.origin.Profiles == nil {
+		var err error
+		if j.origin.Profiles, err = digestsOf(all); err != nil {
+			return j, err
+		}
 	}
+	all = all[:len(all)-len(j.others)]
 	for _, p := range j.others {
 		q, err := a.carry(ctx, t, j.id, p)
 		if err != nil {
@@ -136,15 +141,35 @@ func (a *app) carry(ctx context.Context, t *layers.Tree, id slim.Identity, p *pr
 	return carry.Carry(ctx, p, carry.Target{Image: id.Image(), Tree: t, Packages: db})
 }
 
+// given are the profiles of a job: the one of its image, and the others.
+func (j job) given() []*profile.Profile {
+	var all []*profile.Profile
+	if j.profile != nil {
+		all = append(all, j.profile)
+	}
+	return append(all, j.others...)
+}
+
+// digestsOf are the profiles' digests, sorted.
+func digestsOf(all []*profile.Profile) ([]string, error) {
+	var out []string
+	for _, p := range all {
+		d, err := p.Digest()
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, d)
+	}
+	slices.Sort(out)
+	return out, nil
+}
+
 // hint is the union of all profiles of a job, whatever they are of: what they
 // name is likely to be wanted.
 func (j job) hint() *profile.Profile {
 	all := &profile.Profile{}
-	for _, p := range j.others {
+	for _, p := range j.given() {
 		all.Accesses = append(all.Accesses, p.Accesses...)
-	}
-	if j.profile != nil {
-		all.Accesses = append(all.Accesses, j.profile.Accesses...)
 	}
 	return all
 }

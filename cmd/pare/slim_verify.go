@@ -149,7 +149,9 @@ func (w *work) prove(ctx context.Context, c *slimCommand, src *opened, j job) (b
 	round := 0
 	build := func(ctx context.Context, p *profile.Profile) (*built, error) {
 		round++
-		j.profile = p
+		if p != j.profile { // what was added was recorded on this image
+			j.profile, j.origin.Profiles = p, nil
+		}
 		return w.build(ctx, src, j, c.plan, strconv.Itoa(round))
 	}
 	check := func(ctx context.Context, b *built, p *profile.Profile) (*verify.Report, error) {

@@ -63,10 +63,12 @@ func (w *work) planJob(ctx context.Context, src *opened, j job) (*planned, error
 		return nil, err
 	}
 	w.app.term.draw("selecting files of " + j.platform())
-	k, err := slim.Select(ctx, t, j.profile, w.options)
+	o := w.options
+	o.Origin = j.origin
+	k, err := slim.Select(ctx, t, j.profile, o)
 	var p *slim.Plan
 	if err == nil {
-		p, err = slim.NewPlan(ctx, t, j.profile, k, w.options)
+		p, err = slim.NewPlan(ctx, t, j.profile, k, o)
 	}
 	w.app.term.endProgress()
 	if err != nil {
@@ -106,15 +108,20 @@ func (w *work) build(ctx context.Context, src *opened, j job, planFile, name str
 			return nil, err
 		}
 	}
+	return w.buildPlanned(ctx, p, name)
+}
+
+// buildPlanned makes the image of a plan, in a directory of that name.
+func (w *work) buildPlanned(ctx context.Context, p *planned, name string) (*built, error) {
 	dir := filepath.Join(w.dir, name)
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return nil, err
 	}
-	w.app.term.draw("building " + j.platform())
+	w.app.term.draw("building " + p.platform())
 	img, err := slim.Build(ctx, p.tree, p.plan, dir)
 	w.app.term.endProgress()
 	if err != nil {
 		return nil, err
 	}
-	return &built{job: j, plan: p.plan, image: img}, nil
+	return &built{job: p.job, plan: p.plan, image: img}, nil
 }

@@ -55,7 +55,7 @@ func init() {
 			"/var/lib/shop",
 			"/usr/share/nodejs/express/lib/view.js",
 			"/usr/share/nodejs/ejs/lib/ejs.js",
-			"/usr/share/nodejs/js-yaml/package.json",
+			"/usr/share/nodejs/xml2js/package.json",
 			"/usr/lib/x86_64-linux-gnu/gconv/EUC-JP.so",
 		},
 	})

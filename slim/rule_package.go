@@ -1,6 +1,10 @@
 package slim
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/pare-image/pare/layers/pkgdb"
+)
 
 // rulePackage is granularity package: a Debian package of which the profile
 // or the config named a file comes whole, and so do the packages that it
@@ -9,19 +13,18 @@ var rulePackage = rule{name: "package", seed: func(s *selection) {
 	if s.options.Granularity != GranularityPackage {
 		return
 	}
-	done := map[string]bool{}
+	done := map[*pkgdb.Package]bool{}
 	for _, p := range slices.Concat(s.touchedIn, s.keptFor("config")) {
 		owner, ok := s.packages.Owner(p)
-		if !ok || done[owner.ID()] {
+		if !ok || done[owner] {
 			continue
 		}
-		done[owner.ID()] = true
+		deps := s.packages.Depends(owner, done)
+		done[owner] = true
 		s.addPaths(owner.Paths(), Reason{Rule: "package", From: p})
-		for _, dep := range s.packages.Depends(owner) {
-			if !done[dep.ID()] {
-				done[dep.ID()] = true
-				s.addPaths(dep.Paths(), Reason{Rule: "package", From: p, Note: owner.ID() + " depends on " + dep.ID()})
-			}
+		for _, dep := range deps {
+			done[dep] = true
+			s.addPaths(dep.Paths(), Reason{Rule: "package", From: p, Note: owner.ID() + " depends on " + dep.ID()})
 		}
 	}
 }}

@@ -98,10 +98,14 @@ func (s *selection) startModules(site string) map[string]bool {
 // names one, its marker decides.
 func (s *selection) addOSDepends(d pipItem, q *pipQueue) {
 	owner, ok := s.packages.Owner(s.infoFile(d.Distribution))
-	if !ok {
+	if !ok || !s.langs.Spend(64) {
 		return
 	}
-	for _, dep := range s.packages.Depends(owner) {
+	deps := s.packages.Depends(owner, nil)
+	if !s.langs.Spend(64 * len(deps)) {
+		return
+	}
+	for _, dep := range deps {
 		for _, need := range s.pythonEnv().byOwner[dep.ID()] {
 			if slices.ContainsFunc(d.Requires, func(r langpkg.Requirement) bool { return r.Name == need.Name }) {
 				continue

@@ -41,17 +41,12 @@ func (s *selection) addOSLibrary(pkg *pkgdb.Package, r Reason, done map[*pkgdb.P
 	if done[pkg] {
 		return
 	}
+	deps := s.packages.Depends(pkg, done)
 	done[pkg] = true
 	s.addPaths(files(pkg), r)
-	deps := s.packages.Depends(pkg)
-	if !s.langs.Spend(64 * len(deps)) {
-		return
-	}
 	for _, dep := range deps {
-		if !done[dep] {
-			done[dep] = true
-			r.Note = quoted(pkg.ID() + " depends on " + dep.ID())
-			s.addPaths(files(dep), r)
-		}
+		done[dep] = true
+		r.Note = quoted(pkg.ID() + " depends on " + dep.ID())
+		s.addPaths(files(dep), r)
 	}
 }

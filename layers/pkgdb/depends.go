@@ -6,10 +6,12 @@ import (
 )
 
 // Depends returns the installed packages that p needs to run (Pre-Depends and
-// Depends, to the end), by ID, without p. Of alternatives the first that is
+// Depends, to the end), by ID, without p. Those of done are left out with what
+// they need: who asks for many packages is told each once, in a time that grows
+// with their number and not its square. Of alternatives the first that is
 // installed counts; versions are not compared, as what is installed was
 // accepted by dpkg.
-func (d *DB) Depends(p *Package) []*Package {
+func (d *DB) Depends(p *Package, done map[*Package]bool) []*Package {
 	seen := map[*Package]bool{p: true}
 	queue := []*Package{p}
 	var out []*Package
@@ -20,7 +22,7 @@ func (d *DB) Depends(p *Package) []*Package {
 				if q == nil {
 					continue
 				}
-				if !seen[q] {
+				if !seen[q] && !done[q] {
 					seen[q] = true
 					queue = append(queue, q)
 					out = append(out, q)

@@ -148,7 +148,7 @@ func TestHostileDatabasesAreLinear(t *testing.T) {
 			}
 			db.Filter(func(string) bool { return true })
 			for _, p := range db.Packages()[:min(3, len(db.Packages()))] {
-				db.Depends(p)
+				db.Depends(p, nil)
 			}
 			if took := time.Since(start); took > 15*time.Second {
 				t.Errorf("took %v", took)

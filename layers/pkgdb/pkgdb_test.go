@@ -2,6 +2,8 @@ package pkgdb
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -185,9 +187,39 @@ func TestDepends(t *testing.T) {
 	_, db := open(t, debian)
 	for _, p := range db.Packages() {
 		if p.Name == "vim" {
-			if got := ids(db.Depends(p)); got != "dash libc6:amd64" {
+			if got := ids(db.Depends(p, nil)); got != "dash libc6:amd64" {
 				t.Error(got)
 			}
+		}
+	}
+}
+
+// Whoever asks for the packages of a long chain is told each once, from
+// whichever end it asks.
+func TestDependsTellsEachOnce(t *testing.T) {
+	const n = 20_000
+	var status strings.Builder
+	for i := range n {
+		fmt.Fprintf(&status, "Package: p%05d\nArchitecture: all\nDepends: p%05d\n\n", i, i+1)
+	}
+	_, db := open(t, "-- layer --\nfile var/lib/dpkg/status @status\n-- content status --\n"+status.String())
+	last := slices.Clone(db.Packages())
+	slices.Reverse(last)
+	for name, all := range map[string][]*Package{"from the first": db.Packages(), "from the last": last} {
+		done, told := map[*Package]bool{}, 0
+		for _, p := range all {
+			if done[p] {
+				continue
+			}
+			deps := db.Depends(p, done)
+			done[p] = true
+			for _, q := range deps {
+				done[q] = true
+			}
+			told += 1 + len(deps)
+		}
+		if told != n || len(done) != n {
+			t.Errorf("%s: told of %d, of %d packages", name, told, len(done))
 		}
 	}
 }
@@ -200,7 +232,7 @@ file var/lib/dpkg/status "Package: a\nArchitecture: i386\nDepends: l\n\nPackage:
 `)
 	got := map[string]string{}
 	for _, p := range db.Packages() {
-		got[p.ID()] = ids(db.Depends(p))
+		got[p.ID()] = ids(db.Depends(p, nil))
 	}
 	want := map[string]string{"a": "l:i386", "b": "l:amd64", "c": "l:amd64 z", "l:amd64": "", "l:i386": "", "z": ""}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -103,7 +103,7 @@ func TestRPM(t *testing.T) {
 	var got []string
 	for _, p := range d.Packages() {
 		var deps []string
-		for _, q := range d.Depends(p) {
+		for _, q := range d.Depends(p, nil) {
 			deps = append(deps, q.ID())
 		}
 		got = append(got, p.ID()+" "+p.Version+" "+p.Arch+" "+p.Source+" <- "+strings.Join(deps, " "))

@@ -71,13 +71,22 @@ func (s *selection) addPHPConfig(dir string, r Reason) {
 			files = append(files, e.Path)
 		}
 	}
-	dirs := s.extensionDirs(files)
+	settings, left := map[string][][2]string{}, maxIni
+	for _, f := range files {
+		if s.has(f) {
+			settings[f] = s.iniSettings(f, &left)
+		}
+	}
+	dirs := s.extensionDirs(files, settings)
 	for _, f := range files {
 		if !s.has(f) {
 			continue
 		}
 		s.add(f, r)
-		for _, set := range s.iniSettings(f) {
+		for _, set := range settings[f] {
+			if !s.langs.Spend(phpSettingCost * (1 + len(dirs))) {
+				return
+			}
 			switch set[0] {
 			case "extension", "zend_extension":
 				s.addExtension(set[1], dirs, Reason{Rule: "php", From: f})
@@ -90,16 +99,19 @@ func (s *selection) addPHPConfig(dir string, r Reason) {
 	}
 }
 
-// maxIni bounds the lines of one file of settings.
-const maxIni = 10_000
+// Bounds on settings: lines of the files that are read together, and what it
+// costs to look in one directory for the extension that one of them names.
+const (
+	maxIni         = 100_000
+	phpSettingCost = 512
+)
 
 // iniSettings are the settings of a file in its order: name and value, without
-// quotes and comments.
-func (s *selection) iniSettings(file string) [][2]string {
+// quotes and comments. left are the lines that may still be read.
+func (s *selection) iniSettings(file string, left *int) [][2]string {
 	var out [][2]string
-	n := 0
 	for line := range strings.Lines(string(s.read(file))) {
-		if n++; n > maxIni {
+		if *left--; *left < 0 {
 			break
 		}
 		line, _, _ = strings.Cut(line, ";")
@@ -112,10 +124,11 @@ func (s *selection) iniSettings(file string) [][2]string {
 }
 
 // extensionDirs are where PHP looks for extensions: where its configuration
-// says; else where the workload loaded some; else where distributions put them.
-func (s *selection) extensionDirs(files []string) []string {
+// says (the settings by file); else where the workload loaded some; else where
+// distributions put them.
+func (s *selection) extensionDirs(files []string, settings map[string][][2]string) []string {
 	for _, f := range files {
-		for _, set := range s.iniSettings(f) {
+		for _, set := range settings[f] {
 			if set[0] == "extension_dir" && path.IsAbs(set[1]) {
 				return []string{set[1]}
 			}
@@ -169,7 +182,8 @@ func isFPM(p string) bool {
 // in the last component; without a leading slash, from the prefix that PHP was
 // built for.
 func (s *selection) addPools(conf string) {
-	for _, set := range s.iniSettings(conf) {
+	left := maxIni
+	for _, set := range s.iniSettings(conf, &left) {
 		if set[0] != "include" {
 			continue
 		}

@@ -247,6 +247,9 @@ func (s *selection) run(ctx context.Context, rs []rule) error {
 			r.finish(s)
 		}
 	}
+	if s.langs.Exhausted() {
+		s.risk("packages-not-followed", "", "packages of languages name so many others that not all of these were looked up; what is missing for that, a recording or --keep has to name")
+	}
 	s.findUnsafe()
 	return s.err
 }

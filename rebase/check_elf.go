@@ -195,9 +195,10 @@ func (c *elfCheck) findings(p string, lacks []elfdeps.Lack) []Finding {
 		names[g] = append(names[g], name)
 	}
 	var out []Finding
+	own, culprit := c.blame(p)
 	for _, g := range order {
 		f := Finding{
-			Severity: SeverityError, Path: utf8Path(p), Layer: c.blame(p),
+			Severity: SeverityError, Path: utf8Path(p), Layer: own,
 			Next: "build the image anew on this base, or choose a base that provides it",
 		}
 		switch g.kind {
@@ -213,26 +214,34 @@ func (c *elfCheck) findings(p string, lacks []elfdeps.Lack) []Finding {
 				f.Text = fmt.Sprintf("it needs the symbol %s, which none of its libraries has", listed(names[g]))
 			}
 		}
+		f.Text = culprit + f.Text
 		out = append(out, f)
 	}
 	return out
 }
 
-// blame is the layer that brings a lack about: the file's own, or for a file
-// of the base that of the first library of an upper layer that it loads.
-func (c *elfCheck) blame(p string) *int {
+// blame is the layer of the image that a file is of. A file of the new base
+// has none: then culprit begins the text with the first library of an upper
+// layer that it loads, which is what brings the lack about.
+func (c *elfCheck) blame(p string) (own *int, culprit string) {
 	loaded, err := c.onNew.Load(p)
 	if err != nil {
-		return nil
+		return nil, ""
 	}
 	for _, f := range loaded.Files {
-		if e, ok := c.next.Lookup(f.Final); ok {
-			if at := c.layerOfApp(e.Layer); at != nil {
-				return at
-			}
+		e, ok := c.next.Lookup(f.Final)
+		if !ok {
+			continue
+		}
+		at := c.layerOfApp(e.Layer)
+		switch {
+		case f.Final == p && c.isUpper(e):
+			return at, ""
+		case at != nil:
+			return nil, fmt.Sprintf("it is the new base's, and loads %q of the image's layer %d: ", f.Final, *at)
 		}
 	}
-	return nil
+	return nil, ""
 }
 
 // provider says where a library is and whose it is.

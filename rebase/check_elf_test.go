@@ -127,7 +127,7 @@ func TestCheckELF(t *testing.T) {
 			glibcBase(libc("printf@GLIBC_2.2.5"), libraryLine("usr/lib/x86_64-linux-gnu/libcrypto.so.3", "EVP@OPENSSL_3.0.0", "new@OPENSSL_3.0.9"),
 				programLine("usr/bin/openssl", []string{"libcrypto.so.3"}, "new@OPENSSL_3.0.9 libcrypto.so.3")),
 			[]string{"file a", libraryLine("usr/lib/x86_64-linux-gnu/libcrypto.so.3", "EVP@OPENSSL_3.0.0")},
-			[]string{`missing-version /usr/bin/openssl: it needs "OPENSSL_3.0.9" of "libcrypto.so.3", which "/lib/x86_64-linux-gnu/libcrypto.so.3" of the image's layer 2 lacks [layer 2]`},
+			[]string{`missing-version /usr/bin/openssl: it is the new base's, and loads "/usr/lib/x86_64-linux-gnu/libcrypto.so.3" of the image's layer 2: it needs "OPENSSL_3.0.9" of "libcrypto.so.3", which "/lib/x86_64-linux-gnu/libcrypto.so.3" of the image's layer 2 lacks`},
 		},
 		"the same, by way of another library of the base": {
 			debian12,
@@ -135,7 +135,7 @@ func TestCheckELF(t *testing.T) {
 				elfLine("usr/lib/libssl.so.3", testelf.File{Needed: []string{"libcrypto.so.3"}}),
 				programLine("usr/bin/openssl", []string{"libssl.so.3"}, "new")),
 			[]string{libraryLine("usr/lib/x86_64-linux-gnu/libcrypto.so.3", "EVP")},
-			[]string{`missing-symbol /usr/bin/openssl: it needs the symbol "new", which none of its libraries has [layer 1]`},
+			[]string{`missing-symbol /usr/bin/openssl: it is the new base's, and loads "/usr/lib/x86_64-linux-gnu/libcrypto.so.3" of the image's layer 1: it needs the symbol "new", which none of its libraries has`},
 		},
 		"what the new base itself lacks is no matter of the move": {
 			debian12, glibcBase(programLine("usr/bin/odd", []string{"libgone.so"})),

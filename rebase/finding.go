@@ -19,8 +19,8 @@ type Finding struct {
 	Name     string   `json:"name"` // stable, kebab-case; what --allow takes
 	Severity Severity `json:"severity"`
 	Path     string   `json:"path,omitempty"` // quoted when not UTF-8
-	// Layer is the layer of the image as it is that brings it about, from 0;
-	// nil when no single one does.
+	// Layer is the layer of the image as it is that brings Path, from 0; nil
+	// when none does.
 	Layer   *int   `json:"layer,omitempty"`
 	Text    string `json:"text"`
 	Next    string `json:"next,omitempty"` // what to do about it
@@ -43,4 +43,23 @@ func sortFindings(fs []Finding, allow []string) []Finding {
 		fs[i].Allowed = fs[i].Name != FindingPlatform && slices.Contains(allow, fs[i].Name)
 	}
 	return fs
+}
+
+// maxTold is how many findings of one name people are told; with several times
+// as many, all are of one cause.
+const maxTold = 10
+
+// Told are the findings to tell people, in their order: of each name the
+// first ten, and how many more there are of the names that have more.
+func Told(fs []Finding) (told []Finding, more map[string]int) {
+	n := map[string]int{}
+	more = map[string]int{}
+	for _, f := range fs {
+		if n[f.Name]++; n[f.Name] <= maxTold {
+			told = append(told, f)
+		} else {
+			more[f.Name]++
+		}
+	}
+	return told, more
 }

@@ -110,22 +110,29 @@ func NewPlan(ctx context.Context, app v1.Image, old Base, base v1.Image, onto Ba
 	return m.out, nil
 }
 
-// Err returns an error (ErrFindings) that names every finding which forbids
-// the move; nil when there is none.
+// Err returns an error (ErrFindings) that names the findings which forbid the
+// move, of each name the first ten; nil when there is none.
 func (p *Plan) Err() error {
-	var errs []error
+	var against []Finding
 	for _, f := range p.Findings {
-		if !f.Forbids() {
-			continue
+		if f.Forbids() {
+			against = append(against, f)
 		}
+	}
+	if len(against) == 0 {
+		return nil
+	}
+	var errs []error
+	told, more := Told(against)
+	for _, f := range told {
 		text := f.Name + ": "
 		if f.Path != "" {
 			text += fmt.Sprintf("%q: ", f.Path)
 		}
 		errs = append(errs, errors.New(text+f.Text+"; "+f.Next))
 	}
-	if len(errs) == 0 {
-		return nil
+	for _, name := range sortedKeys(more) {
+		errs = append(errs, fmt.Errorf("%s: and %d more like these", name, more[name]))
 	}
 	return fmt.Errorf("%w:\n%w", ErrFindings, errors.Join(errs...))
 }

@@ -217,32 +217,41 @@ func repairsText(all []rebase.Repair) string {
 	return strings.Join(out, ", ") + " (one more layer)"
 }
 
-// rebaseFindings are shown in full: each is something to know or to decide.
+// rebaseFindings are what is to be known or decided: of each name the first
+// ten, after which the rest is counted.
 func rebaseFindings(all []rebase.Finding) string {
 	var out []string
-	for _, f := range all {
-		text := oneLine(f.Name)
-		if f.Severity == rebase.SeverityError {
-			text += " (error)"
+	told, more := rebase.Told(all)
+	for i, f := range told {
+		out = append(out, rebaseFinding(f))
+		if n := more[f.Name]; n > 0 && (i+1 == len(told) || told[i+1].Name != f.Name) {
+			out = append(out, fmt.Sprintf("%s: and %d more like these; --plan --json has them all", oneLine(f.Name), n))
 		}
-		if f.Allowed {
-			text += " (allowed)"
-		}
-		text += ": "
-		if f.Path != "" {
-			text += printable(f.Path)
-			if f.Layer != nil {
-				text += fmt.Sprintf(" of layer %d", *f.Layer)
-			}
-			text += ": "
-		}
-		text += oneLine(f.Text)
-		if f.Next != "" {
-			text += "; " + oneLine(f.Next)
-		}
-		out = append(out, text)
 	}
 	return strings.Join(out, "\n             ")
+}
+
+func rebaseFinding(f rebase.Finding) string {
+	text := oneLine(f.Name)
+	if f.Severity == rebase.SeverityError {
+		text += " (error)"
+	}
+	if f.Allowed {
+		text += " (allowed)"
+	}
+	text += ": "
+	if f.Path != "" {
+		text += printable(f.Path)
+		if f.Layer != nil {
+			text += fmt.Sprintf(" of layer %d", *f.Layer)
+		}
+		text += ": "
+	}
+	text += oneLine(f.Text)
+	if f.Next != "" {
+		text += "; " + oneLine(f.Next)
+	}
+	return text
 }
 
 // rebasePlanText is the plan for people: the summary, and every package,

@@ -29,6 +29,9 @@ const (
 var checkELF = check{name: FindingLibrary, run: func(ctx context.Context, s *scene) ([]Finding, error) {
 	c := &elfCheck{scene: s, onNew: newLinker(s.next), onOld: newLinker(s.app)}
 	paths, err := c.paths()
+	if err == nil {
+		paths, err = c.affected(ctx, paths)
+	}
 	if err != nil {
 		return nil, elfLimit(err)
 	}

@@ -117,6 +117,17 @@ func TestCheckELF(t *testing.T) {
 			[]string{programLine("app", []string{"libx.so.1"}, "a", "b", "c", "d", "e", "f", "g")},
 			[]string{`missing-symbol /app: it needs the symbol "b", "c", "d", "e", "f" and 1 more, which none of its libraries has [layer 1]`},
 		},
+		"a symbol has another name, in a library of the same size": {
+			glibcBase(libraryLine("usr/lib/libx.so.1", "aaa")), glibcBase(libraryLine("usr/lib/libx.so.1", "bbb")),
+			[]string{programLine("app", []string{"libx.so.1"}, "aaa")},
+			[]string{`missing-symbol /app: it needs the symbol "aaa", which none of its libraries has [layer 1]`},
+		},
+		"a library that others of the base load has lost a symbol": {
+			glibcBase(libraryLine("usr/lib/libx.so.1", "aaa"), elfLine("usr/lib/liby.so.1", testelf.File{Needed: []string{"libx.so.1"}})),
+			glibcBase(libraryLine("usr/lib/libx.so.1", "bbb"), elfLine("usr/lib/liby.so.1", testelf.File{Needed: []string{"libx.so.1"}})),
+			[]string{programLine("app", []string{"liby.so.1"}, "aaa")},
+			[]string{`missing-symbol /app: it needs the symbol "aaa", which none of its libraries has [layer 1]`},
+		},
 		"broken before": {
 			glibcBase(libc("printf@GLIBC_2.2.5")), glibcBase(libc("printf@GLIBC_2.2.5")),
 			[]string{programLine("app", []string{"libc.so.6", "libgone.so"}, "x@GLIBC_9 libc.so.6", "y")},

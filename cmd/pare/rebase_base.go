@@ -54,6 +54,7 @@ func newRebaser(a *app, c *rebaseCommand) (*rebaser, error) {
 	if r.cache == nil { // several views of the same layers are read: keep them for this run
 		r.cache, err = layers.OpenCache(r.dir+"/cache", 0)
 	}
+	r.places.Registry.Keep(r.cache)
 	return r, err
 }
 

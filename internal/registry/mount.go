@@ -46,13 +46,23 @@ func onlyHere(repo name.Repository, images []v1.Image) bool {
 	return here
 }
 
-// mountable is the repository of repo's registry that a layer is in.
+// mountable is the repository of repo's registry that a layer is of.
 func mountable(repo name.Repository, l v1.Layer) (name.Repository, bool) {
 	m, ok := l.(*remote.MountableLayer)
 	if !ok || m.Reference.Context().RegistryStr() != repo.RegistryStr() {
 		return name.Repository{}, false
 	}
 	return m.Reference.Context(), true
+}
+
+// whereIs is the repository of repo's registry that has a layer: repo itself,
+// if this client has put it there.
+func (c *Client) whereIs(repo name.Repository, d v1.Hash, l v1.Layer) (name.Repository, bool) {
+	from, ok := mountable(repo, l)
+	if have, known := c.placed.near(d, repo); known && (!ok || have == repo) {
+		return have, true
+	}
+	return from, ok
 }
 
 // rearrange writes images whose layers the registry has, with as few requests
@@ -65,7 +75,7 @@ func (c *Client) rearrange(ctx context.Context, ref name.Reference, images []v1.
 	if err != nil {
 		return err
 	}
-	if err := r.placeAll(ctx, images); err != nil {
+	if err := c.placeAll(ctx, r, images); err != nil {
 		return err
 	}
 	if idx == nil {
@@ -93,7 +103,11 @@ func (c *Client) rearranging(ctx context.Context, repo name.Repository, images [
 			return nil, err
 		}
 		for _, l := range ls {
-			if from, ok := mountable(repo, l); ok && from != repo && !slices.Contains(scopes, from.Scope(transport.PullScope)) {
+			d, err := l.Digest()
+			if err != nil {
+				return nil, err
+			}
+			if from, ok := c.whereIs(repo, d, l); ok && from != repo && !slices.Contains(scopes, from.Scope(transport.PullScope)) {
 				scopes = append(scopes, from.Scope(transport.PullScope))
 			}
 		}
@@ -110,7 +124,7 @@ func (c *Client) rearranging(ctx context.Context, repo name.Repository, images [
 }
 
 // placeAll makes every layer and config a blob of the repository, each once.
-func (r *repository) placeAll(ctx context.Context, images []v1.Image) error {
+func (c *Client) placeAll(ctx context.Context, r *repository, images []v1.Image) error {
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(uploads)
 	seen := map[v1.Hash]bool{}
@@ -133,7 +147,7 @@ func (r *repository) placeAll(ctx context.Context, images []v1.Image) error {
 			}
 			seen[d] = true
 			g.Go(func() error {
-				if err := r.place(gctx, d, l); err != nil {
+				if err := c.place(gctx, r, d, l); err != nil {
 					return fmt.Errorf("blob %s: %w", d, explainFor(r.name.RegistryStr(), err))
 				}
 				return nil
@@ -143,14 +157,26 @@ func (r *repository) placeAll(ctx context.Context, images []v1.Image) error {
 	return g.Wait()
 }
 
-func (r *repository) place(ctx context.Context, d v1.Hash, l v1.Layer) error {
-	from, ok := mountable(r.name, l)
+func (c *Client) place(ctx context.Context, r *repository, d v1.Hash, l v1.Layer) error {
+	from, ok := c.whereIs(r.name, d, l)
 	if ok && from == r.name {
 		return nil
 	}
+	err := errElsewhere
 	if ok {
-		return r.mount(ctx, d, from)
+		err = r.mount(ctx, d, from)
 	}
+	if _, own := mountable(r.name, l); !own && errors.Is(err, errElsewhere) {
+		err = r.send(ctx, d, l)
+	}
+	if err == nil {
+		c.placed.add(d, r.name)
+	}
+	return err
+}
+
+// send uploads a small blob.
+func (r *repository) send(ctx context.Context, d v1.Hash, l v1.Layer) error {
 	rc, err := l.Compressed()
 	if err != nil {
 		return err
@@ -182,7 +208,7 @@ func (r *repository) mount(ctx context.Context, d v1.Hash, from name.Repository)
 	at := r.url("blobs", "uploads/")
 	at.RawQuery = url.Values{"mount": {d.String()}, "from": {from.RepositoryStr()}}.Encode()
 	return r.again(ctx, func() error {
-		resp, err := r.send(ctx, http.MethodPost, at, nil, http.StatusCreated, http.StatusAccepted)
+		resp, err := r.ask(ctx, http.MethodPost, at, nil, http.StatusCreated, http.StatusAccepted)
 		if err == nil && resp.StatusCode == http.StatusAccepted {
 			err = errElsewhere
 		}
@@ -193,7 +219,7 @@ func (r *repository) mount(ctx context.Context, d v1.Hash, from name.Repository)
 // upload sends a blob in one piece ("POST then PUT").
 func (r *repository) upload(ctx context.Context, d v1.Hash, b []byte) error {
 	begin := r.url("blobs", "uploads/")
-	resp, err := r.send(ctx, http.MethodPost, begin, nil, http.StatusAccepted)
+	resp, err := r.ask(ctx, http.MethodPost, begin, nil, http.StatusAccepted)
 	if err != nil {
 		return err
 	}
@@ -204,12 +230,12 @@ func (r *repository) upload(ctx context.Context, d v1.Hash, b []byte) error {
 	q := at.Query()
 	q.Set("digest", d.String())
 	at.RawQuery = q.Encode()
-	_, err = r.send(ctx, http.MethodPut, at, b, http.StatusCreated)
+	_, err = r.ask(ctx, http.MethodPut, at, b, http.StatusCreated)
 	return err
 }
 
-// send sends a request and reads the answer, whose headers it returns.
-func (r *repository) send(ctx context.Context, method string, at *url.URL, body []byte, accept ...int) (*http.Response, error) {
+// ask sends a request and reads the answer, whose headers it returns.
+func (r *repository) ask(ctx context.Context, method string, at *url.URL, body []byte, accept ...int) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, method, at.String(), bytes.NewReader(body))
 	if err != nil {
 		return nil, err

@@ -59,7 +59,7 @@ func (c *Client) connect(ctx context.Context, repo name.Repository, scope string
 	if err != nil {
 		return nil, fmt.Errorf("reading credentials for %s: %w", repo.RegistryStr(), err)
 	}
-	res := &resume{timing: c.timing, next: &whole{timing: c.timing, next: c.sending()}}
+	res := &resume{timing: c.timing, next: &keep{documents: c.documents, next: &whole{timing: c.timing, next: c.sending()}}}
 	rt, err := transport.NewWithContext(ctx, repo.Registry, auth, res, []string{repo.Scope(scope)})
 	if err != nil {
 		return nil, fmt.Errorf("connecting to %s: %w", repo.RegistryStr(), err)

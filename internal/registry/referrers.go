@@ -32,6 +32,11 @@ const (
 // clients then keep one, in a tag.
 var errNoReferrersAPI = errors.New("no referrers API")
 
+// errNoReferrersPath is the same of a registry that does not even know the
+// path: it has none for any image. An error as the specification words them
+// may only mean this one.
+var errNoReferrersPath = fmt.Errorf("%w anywhere", errNoReferrersAPI)
+
 // Referrers are the manifests that refer to an image, and the way to fetch
 // them.
 type Referrers struct {
@@ -57,8 +62,15 @@ func (c *Client) Referrers(ctx context.Context, d name.Digest) (*Referrers, erro
 	if err != nil {
 		return nil, err
 	}
-	list, err := r.listed(ctx, subject)
+	host := d.Context().RegistryStr()
+	var list []v1.Descriptor
+	if err = errNoReferrersAPI; !c.silent.has(host) {
+		list, err = r.listed(ctx, subject)
+	}
 	if errors.Is(err, errNoReferrersAPI) {
+		if errors.Is(err, errNoReferrersPath) {
+			c.silent.add(host)
+		}
 		var t *tagIndex
 		if t, err = r.readTag(ctx, subject); err == nil {
 			list = t.descriptors()
@@ -116,6 +128,11 @@ func (r *repository) page(ctx context.Context, at *url.URL) ([]v1.Descriptor, *u
 	}
 	defer resp.Body.Close()
 	media, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	if resp.StatusCode == http.StatusNotFound {
+		if b, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10)); err == nil && !json.Valid(b) {
+			return nil, nil, errNoReferrersPath
+		}
+	}
 	if resp.StatusCode != http.StatusOK || types.MediaType(media) != types.OCIImageIndex {
 		return nil, nil, errNoReferrersAPI
 	}

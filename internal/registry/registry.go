@@ -5,6 +5,7 @@
 // file, outermost first:
 //
 //	resume   a blob that breaks off is continued where it broke
+//	keep     manifests and configs that an earlier run read are not asked for
 //	whole    manifests and small blobs arrive whole, verified, or again
 //	rewind   a request that is sent twice has its body twice
 //	ping     each registry is asked once in a run what it wants of clients
@@ -54,6 +55,10 @@ type Client struct {
 	opts   Options
 	timing timing
 	base   http.RoundTripper // ping and below, shared by all connections
+
+	documents Documents // nil: none are kept
+	placed    placed
+	silent    silent
 }
 
 // timing is how long things are waited for; tests shorten it.

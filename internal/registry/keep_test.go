@@ -104,9 +104,9 @@ func TestPushPlaced(t *testing.T) {
 		mounts int // with the beginnings of uploads
 		puts   int
 	}{
-		{"/new/app:v1", img, 4 + 1 + 1, 3},   // the mounts, the new layer, the config; and the manifest
-		{"/new/app:v2", other, 1 + 1, 3},     // another layer and config
-		{"/newer/app:v1", img, 5 + 1, 1}, // layers and config are mounted
+		{"/new/app:v1", img, 4 + 1 + 1, 3}, // the mounts, the new layer, the config; and the manifest
+		{"/new/app:v2", other, 1 + 1, 3},   // another layer and config
+		{"/newer/app:v1", img, 5 + 1, 1},   // layers and config are mounted
 	} {
 		posts, puts := s.count("POST"), s.count("PUT")
 		if err := client.Push(t.Context(), parseRef(t, s.host()+step.ref), []v1.Image{step.img}, nil); err != nil {

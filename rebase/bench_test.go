@@ -15,14 +15,15 @@ import (
 // BenchmarkMove measures, on a real image and real bases and with warm
 // indexes, a whole plan and the checks alone. PARE_BENCH_IMAGES is three OCI
 // layouts of one image each, joined by ":": the image, the old base, the new
-// one. testdata/run sets it.
+// one; PARE_BENCH_CACHE a directory for indexes. TestRebase of internal/e2e
+// sets both.
 func BenchmarkMove(b *testing.B) {
 	dirs := strings.Split(os.Getenv("PARE_BENCH_IMAGES"), ":")
 	if len(dirs) != 3 {
 		b.Skip("PARE_BENCH_IMAGES is not set")
 	}
 	app, old, base := layoutImage(b, dirs[0]), layoutImage(b, dirs[1]), layoutImage(b, dirs[2])
-	cache, err := layers.OpenCache(b.TempDir()+"/cache", 0)
+	cache, err := layers.OpenCache(os.Getenv("PARE_BENCH_CACHE"), 0)
 	if err != nil {
 		b.Fatal(err)
 	}

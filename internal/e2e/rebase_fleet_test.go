@@ -148,7 +148,10 @@ func (r *rebasing) makeFleet(ctx context.Context, t *testing.T) (refs []string, 
 // timeChecks measures, with warm indexes, what the checks of this image's move
 // take, and all of a plan.
 func (r *rebasing) timeChecks(ctx context.Context, t *testing.T, m *movedApp) {
-	env := []string{"PARE_BENCH_IMAGES=" + strings.Join([]string{m.source.layout, r.old.layout, r.tls.layout}, ":")}
+	env := []string{
+		"PARE_BENCH_IMAGES=" + strings.Join([]string{m.source.layout, r.old.layout, r.tls.layout}, ":"),
+		"PARE_BENCH_CACHE=" + filepath.Join(r.run, "rebase-cache", "bench"),
+	}
 	out, err := stdout(ctx, env, "go", "-C", r.root, "test", "-run", "^$", "-bench", "^BenchmarkMove$", "-benchtime", "1x", "-count", "7", "./rebase")
 	if err != nil {
 		t.Error(err)

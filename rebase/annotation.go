@@ -26,14 +26,11 @@ const (
 // annotations are those to set on the result; "" takes one away. Docker's
 // manifests have none, so they get none.
 func (m *move) annotations() map[string]string {
-	has := map[string]string{}
-	if raw := m.app.manifest.get("annotations"); raw != nil {
-		json.Unmarshal(raw, &has) //nolint:errcheck // none, then
-	}
+	has := m.app.annotations()
 	if m.app.docker() {
 		return nil
 	}
-	if origin := has[annotationOrigin]; origin != "" && origin == chain(m.base.diffIDs) {
+	if has[annotationOrigin] == chain(m.base.diffIDs) {
 		return map[string]string{
 			AnnotationBaseName: has[annotationOriginName], AnnotationBaseDigest: has[annotationOriginDigest],
 			AnnotationLayers: "", annotationOrigin: "", annotationOriginName: "", annotationOriginDigest: "",
@@ -49,6 +46,23 @@ func (m *move) annotations() map[string]string {
 		set[annotationOriginName], set[annotationOriginDigest] = has[AnnotationBaseName], has[AnnotationBaseDigest]
 	}
 	return set
+}
+
+// annotations are those of the image's manifest.
+func (s *source) annotations() map[string]string {
+	has := map[string]string{}
+	if raw := s.manifest.get("annotations"); raw != nil {
+		json.Unmarshal(raw, &has) //nolint:errcheck // none, then
+	}
+	return has
+}
+
+// goesHome says whether the new base is the one that the image's upper layers
+// were made on: then they are what it was, and nothing is to be repaired. Of
+// what they have in common with the base that they come from it could not be
+// told any more whose it is.
+func (m *move) goesHome() bool {
+	return m.app.annotations()[annotationOrigin] == chain(m.base.diffIDs) && !m.options.DropShadow && m.options.Hold == nil
 }
 
 // chain names a list of layers: the digest of their diffIDs.

@@ -64,7 +64,7 @@ var checkHidden = check{name: FindingHidden, run: func(_ context.Context, s *sce
 		n     int
 	}
 	by := map[layers.Marker]*hidden{}
-	hides := s.hiders()
+	hides := hidersOf(s.app, s.seam)
 	for e := range s.base.All() {
 		if e.Type == layers.Directory {
 			continue
@@ -99,12 +99,13 @@ var checkHidden = check{name: FindingHidden, run: func(_ context.Context, s *sce
 	return out, nil
 }}
 
-// hiders finds the marker of an upper layer that hides a path.
-func (s *scene) hiders() func(p string) (layers.Marker, bool) {
+// hidersOf finds the marker of an upper layer of the image, those from seam on,
+// that hides a path.
+func hidersOf(app *layers.Tree, seam int) func(p string) (layers.Marker, bool) {
 	gone, opaque := map[string]layers.Marker{}, map[string]layers.Marker{}
-	for _, m := range s.app.Markers() {
+	for _, m := range app.Markers() {
 		switch {
-		case m.Layer < s.seam:
+		case m.Layer < seam:
 		case m.Opaque:
 			opaque[m.Path] = m
 		default:

@@ -32,17 +32,20 @@ func staleCache(s *scene) (want, bool, error) {
 }
 
 // cacheFaults are the libraries that the cache of t lacks, and those that it
-// names and that are not there.
+// names and that are not there. Which of several names of a file is listed does
+// not matter: Debian's ldconfig passes over /lib64.
 func cacheFaults(t *layers.Tree, entries []elfdeps.CacheEntry) map[string]bool {
 	faults, listed := map[string]bool{}, map[[2]string]bool{}
+	tree := layers.ELFTree{Tree: t}
 	for _, line := range cacheLines(t) {
-		listed[line] = true
-		if _, ok := (layers.ELFTree{Tree: t}).ResolveFile(line[1]); !ok {
+		final, ok := tree.ResolveFile(line[1])
+		if !ok {
 			faults["gone "+line[1]] = true
 		}
+		listed[[2]string{line[0], final}] = true
 	}
 	for _, e := range entries {
-		if !listed[[2]string{e.Soname, e.Path}] {
+		if final, ok := tree.ResolveFile(e.Path); ok && !listed[[2]string{e.Soname, final}] {
 			faults["missing "+e.Path] = true
 		}
 	}

@@ -46,7 +46,7 @@ func (m *merger) finding(f Finding) {
 func (m *merger) run(ctx context.Context) error {
 	m.wants, m.kept, m.stays = wants{}, map[string]bool{}, map[*pkgdb.Package]bool{}
 	for _, step := range []func(context.Context) error{
-		m.mergePackages, m.checkUnmet, m.mergeDatabase, m.keepPackageFiles, m.dropRemoved, m.mergeAccounts, m.findShadows,
+		m.mergePackages, m.checkUnmet, m.mergeDatabase, m.keepPackageFiles, m.uncoverPackageFiles, m.dropRemoved, m.mergeAccounts, m.findShadows,
 	} {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -262,6 +262,37 @@ func (m *merger) keepPackageFiles(context.Context) error {
 			}
 			if !same {
 				m.wants[name] = copyOf(RepairPackageFiles, v, v.entry.Header)
+			}
+		}
+	}
+	return nil
+}
+
+// uncoverPackageFiles wants the new base's files of its packages where a marker
+// hides them that was not meant for the base: that of a directory, or of a
+// file, that the old base did not have. Docker marks every directory opaque that
+// a layer makes.
+func (m *merger) uncoverPackageFiles(context.Context) error {
+	hides := hidersOf(m.app, m.seam)
+	for i := range m.packages.Packages {
+		p := &m.packages.Packages[i]
+		if p.From != pkgdb.SideBase || p.Owner == nil {
+			continue
+		}
+		for _, name := range p.Owner.Paths() {
+			base, ok := viewAt(m.base, name)
+			if !ok || base.isDir() {
+				continue
+			}
+			if _, there := m.bare.Lookup(name); there {
+				continue
+			}
+			marker, ok := hides(name)
+			if !ok {
+				continue
+			}
+			if _, meant := m.old.Lookup(marker.Path); !meant {
+				m.wants[name] = copyOf(RepairPackageFiles, base, base.entry.Header)
 			}
 		}
 	}

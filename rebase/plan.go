@@ -240,6 +240,9 @@ func (m *move) plan(ctx context.Context) error {
 	if err := m.merger.run(ctx); err != nil {
 		return err
 	}
+	if m.goesHome() {
+		m.merger.wants = wants{}
+	}
 	if err := m.build(ctx); err != nil {
 		return err
 	}
@@ -410,7 +413,7 @@ func (m *move) build(ctx context.Context) error {
 			return fmt.Errorf("making %s: %w", ldCache, err)
 		}
 		at := m.merger.realPath(ldCache)
-		if _, made := w[at]; made || !stale {
+		if _, made := w[at]; made || !stale || m.goesHome() {
 			m.out.result = img
 			break
 		}

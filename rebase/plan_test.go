@@ -213,6 +213,15 @@ func TestPlan(t *testing.T) {
 			findings: []string{"warning hidden-files /opt"},
 		},
 		{
+			// Docker marks every directory opaque that a layer makes.
+			name:     "files of a package of the new base, in a directory that the image made",
+			old:      "-- layer --\nfile a\n" + status("a 1 /a"),
+			base:     "-- layer --\nfile a\nfile opt/b/new\nfile opt/b/loose\n" + status("a 1 /a", "b 2 /opt/b/new"),
+			uppers:   []string{"dir opt/b\nfile opt/b/.wh..wh..opq\nfile opt/b/mine\n" + status("a 1 /a", "c 1 /opt/b/mine")},
+			repairs:  []string{"package-files /opt/b/new", "package-database /var/lib/dpkg/status"},
+			findings: []string{"warning hidden-files /opt/b"},
+		},
+		{
 			name:     "F13: a base for another platform",
 			old:      "-- layer --\nfile a",
 			base:     "-- image --\n{\"os\":\"linux\",\"architecture\":\"arm64\"}\n-- layer --\nfile a",
@@ -322,6 +331,20 @@ func TestPlanRoundTrip(t *testing.T) {
 				t.Errorf("liba is %q, and %q by way of another base", want, got)
 			}
 		})
+	}
+}
+
+// The way back ends where it began, whatever the image has in common with the
+// base that it comes from.
+func TestPlanHome(t *testing.T) {
+	a, b := testimage.New(t, roundOld), testimage.New(t, roundNew)
+	app := testimage.New(t, roundOld+above([]string{"file lib/liba \"2\"\nfile new\n"}))
+	there := plannedFrom(t, app, a, b, Options{})
+	if there.Err() != nil || there.Result == there.Image.Digest {
+		t.Fatalf("there: %v", there.Err())
+	}
+	if back := plannedFrom(t, there.result, b, a, Options{}); back.Result != there.Image.Digest {
+		t.Errorf("back again: %s, want %s: %v", back.Result, there.Image.Digest, back.Repairs)
 	}
 }
 

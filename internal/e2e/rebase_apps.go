@@ -14,19 +14,24 @@ type moving struct {
 	// what a user then gives.
 	refused []string
 	flags   []string
+	// held are the packages whose fixes are not to arrive by --drop-shadow.
+	held []string
 }
 
 // movingApps are seven applications on their distribution as it was released,
 // whose layers ran its package manager.
 func movingApps() []moving {
+	// The store of certificates in /etc is of what an image has of
+	// ca-certificates: it leads to files of theirs, which stay.
+	store := []string{"ca-certificates"}
 	out := []moving{
 		// liblzma-dev, which was left in, wants the liblzma5 that it was made
 		// with, and the new base has a later one.
-		{app: cconvApp, refused: []string{"unmet-dependency"}, flags: []string{"--hold", "liblzma5"}},
-		{app: curlApp},
+		{app: cconvApp, refused: []string{"unmet-dependency"}, flags: []string{"--hold", "liblzma5"}, held: []string{"liblzma5"}},
+		{app: curlApp, held: store},
 	}
 	for _, name := range []string{"nginx", "node", "postgres", "python", "redis"} {
-		out = append(out, moving{app: asReleased(apps[name])})
+		out = append(out, moving{app: asReleased(apps[name]), held: store})
 	}
 	return out
 }

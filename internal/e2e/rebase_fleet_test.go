@@ -40,7 +40,7 @@ func (r *rebasing) testOtherRelease(t *testing.T) {
 	if exit != 3 {
 		t.Errorf("exit code %d, want 3: %v", exit, p.Findings)
 	}
-	for _, want := range []string{rebase.FindingVersion, rebase.FindingUnmet} {
+	for _, want := range []string{rebase.FindingStructure, rebase.FindingUnmet} {
 		if !strings.Contains(row.note, want) {
 			t.Errorf("no finding %s: %s", want, row.note)
 		}

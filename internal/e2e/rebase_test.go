@@ -188,10 +188,10 @@ func (r *rebasing) testShadow(ctx context.Context, t *testing.T, m *movedApp, p 
 		flags []string
 		want  int
 	}{
-		{[]string{"--require-fix", "openssl"}, map[bool]int{true: 3}[carries]},
-		{[]string{"--require-fix", "openssl", "--drop-shadow"}, 0},
+		{slices.Concat(m.flags, []string{"--require-fix", "openssl"}), map[bool]int{true: 3}[carries]},
+		{m.fixing(), 0},
 	} {
-		_, err := r.rebase(ctx, mv, m.name, slices.Concat(m.flags, x.flags)...)
+		_, err := r.rebase(ctx, mv, m.name, x.flags...)
 		if got, err := code(err); err != nil || got != x.want {
 			t.Errorf("%q: exit code %d, want %d (%v)", x.flags, got, x.want, err)
 		}
@@ -236,12 +236,21 @@ func (r *rebasing) testPlain(ctx context.Context, t *testing.T, m *movedApp) {
 	}
 }
 
+// fixing are the flags that let the new base's fixes arrive, and want
+// OpenSSL's.
+func (m *movedApp) fixing() []string {
+	flags := []string{"--drop-shadow", "--require-fix", "openssl"}
+	for _, p := range m.held {
+		flags = append(flags, "--hold", p)
+	}
+	return flags
+}
+
 // testFixed moves so that the new base's fixes arrive, and looks at the result
 // from all sides.
 func (r *rebasing) testFixed(ctx context.Context, t *testing.T, m *movedApp) {
 	mv := r.move(m, "fixed")
-	flags := slices.Concat(m.flags, []string{"--drop-shadow", "--require-fix", "openssl"})
-	digest := must[v1.Hash](t, "moving")(r.rebase(ctx, mv, m.name, flags...))
+	digest := must[v1.Hash](t, "moving")(r.rebase(ctx, mv, m.name, m.fixing()...))
 	repo := strings.TrimSuffix(mv.dest, ":1")
 	ref := repo + "@" + digest.String()
 	img := must[v1.Image](t, "opening the result")(fetch(ctx, ref))
@@ -257,14 +266,8 @@ func (r *rebasing) testFixed(ctx context.Context, t *testing.T, m *movedApp) {
 				return err
 			}
 			r.judgeContents(m, &row, c)
-			want := []string{}
-			for _, f := range m.flags {
-				if f != "--hold" {
-					want = append(want, f) // what is held does not arrive
-				}
-			}
-			if len(row.untrue) > 0 || !slices.Equal(row.undelivered, want) {
-				return fmt.Errorf("not what they are said to be: %v; of the new base's packages not there: %q, want %q", row.untrue, row.undelivered, want)
+			if len(row.untrue) > 0 || !slices.Equal(row.undelivered, m.held) {
+				return fmt.Errorf("not what they are said to be: %v; of the new base's packages not there: %q, want %q", row.untrue, row.undelivered, m.held)
 			}
 			return nil
 		}},

@@ -23,8 +23,9 @@ import (
 // under another name and renamed, so it is whole or not there. Whatever fails
 // here only costs time: the layer is read again.
 type Cache struct {
-	dir string
-	max int64
+	dir   string
+	max   int64
+	turns turns
 }
 
 // defaultCacheMax bounds a cache that is not told otherwise: the indexes and
@@ -55,7 +56,7 @@ func OpenCache(dir string, max int64) (*Cache, error) {
 	if info.Mode().Perm()&0o077 != 0 || !ownedByUser(info) {
 		return nil, fmt.Errorf("opening cache: %s must be yours alone (mode 0700), but has mode %04o", dir, info.Mode().Perm())
 	}
-	return &Cache{dir: dir, max: max}, nil
+	return &Cache{dir: dir, max: max, turns: turns{by: map[string]chan struct{}{}}}, nil
 }
 
 // CacheInfo is what a cache holds.
@@ -233,6 +234,9 @@ const maxContentFiles = 8
 func (c *Cache) loadContent(dir string, st *store) {
 	files, _ := filepath.Glob(filepath.Join(dir, contentPrefix+"*"))
 	for _, name := range newest(files, maxContentFiles) {
+		if st.has(name) {
+			continue
+		}
 		f, err := os.Open(name)
 		if err != nil {
 			continue

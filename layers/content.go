@@ -9,6 +9,7 @@ import (
 	"hash/crc32"
 	"io"
 	"os"
+	"slices"
 	"sync"
 )
 
@@ -58,8 +59,29 @@ func (s *store) add(f *os.File, pieces map[int32]piece, checked bool) {
 		s.found = make(map[int32]located, len(pieces))
 	}
 	for ord, p := range pieces {
-		s.found[ord] = located{piece: p, f: f, checked: checked}
+		if _, have := s.found[ord]; !have {
+			s.found[ord] = located{piece: p, f: f, checked: checked}
+		}
 	}
+}
+
+// has says whether a file is one of the store's already.
+func (s *store) has(name string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.ContainsFunc(s.files, func(f *os.File) bool { return f.Name() == name })
+}
+
+// lacks takes out of wanted what is here.
+func (s *store) lacks(wanted map[int32]int64) error {
+	for ord := range wanted {
+		if _, ok, err := s.get(ord); err != nil {
+			return err
+		} else if ok {
+			delete(wanted, ord)
+		}
+	}
+	return nil
 }
 
 // get returns entry ord's content; false when it is not here.
@@ -217,20 +239,24 @@ func (t *Tree) fetch(ctx context.Context, layer int, wanted map[int32]int64) err
 	st := t.stores[layer]
 	st.fetch.Lock()
 	defer st.fetch.Unlock()
-	for ord := range wanted { // another goroutine may just have fetched them
-		if _, ok, err := st.get(ord); err != nil {
-			return err
-		} else if ok {
-			delete(wanted, ord)
-		}
+	// Another goroutine may just have fetched them, for this tree or another.
+	if err := st.lacks(wanted); err != nil || len(wanted) == 0 {
+		return err
 	}
-	if len(wanted) == 0 {
-		return nil
+	key := cacheKey(st.src, t.opts.Limits)
+	done, err := t.opts.Cache.turn(ctx, key)
+	defer done()
+	if err != nil {
+		return err
+	}
+	t.opts.Cache.refresh(key, st)
+	if err := st.lacks(wanted); err != nil || len(wanted) == 0 {
+		return err
 	}
 	sp := newSpool(t.opts.Scratch)
 	// The layer was within the limits once; a fresh budget lets it be so again.
 	b := &budget{limits: t.opts.Limits}
-	_, err := readBlob(ctx, st.src, b, t.progress(layer), func(r io.Reader, _ *layerMeter) error {
+	_, err = readBlob(ctx, st.src, b, t.progress(layer), func(r io.Reader, _ *layerMeter) error {
 		return eachHeader(ctx, r, func(ord int32, _ *tar.Header, body io.Reader) error {
 			if size, ok := wanted[ord]; ok {
 				return sp.add(ord, size, body)
@@ -246,7 +272,7 @@ func (t *Tree) fetch(ctx context.Context, layer int, wanted map[int32]int64) err
 		return inLayer(layer, st.src.digest, err)
 	}
 	st.adopt(sp)
-	t.opts.Cache.addContent(cacheKey(st.src, t.opts.Limits), sp)
+	t.opts.Cache.addContent(key, sp)
 	t.progressDone(layer)
 	return nil
 }

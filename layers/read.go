@@ -68,12 +68,16 @@ func (t *Tree) eachLayer(ctx context.Context, layers []int, work func(ctx contex
 func (t *Tree) readLayer(ctx context.Context, i int) (*layerIndex, error) {
 	st := t.stores[i]
 	key := cacheKey(st.src, t.opts.Limits)
-	if idx := t.opts.Cache.load(key, st); idx != nil {
-		if err := t.budget.spend(idx.cost); err != nil {
-			return nil, err
-		}
-		t.opts.Progress(ProgressEvent{Layer: i, Read: st.src.size, Size: st.src.size, Cached: true, Done: true})
-		return idx, nil
+	if idx, err := t.cachedLayer(key, i); idx != nil || err != nil {
+		return idx, err
+	}
+	done, err := t.opts.Cache.turn(ctx, key)
+	defer done()
+	if err != nil {
+		return nil, err
+	}
+	if idx, err := t.cachedLayer(key, i); idx != nil || err != nil { // another tree has just read it
+		return idx, err
 	}
 	sp := newSpool(t.opts.Scratch)
 	s := &scan{src: st.src, budget: t.budget, want: t.opts.Want, spool: sp}
@@ -85,6 +89,20 @@ func (t *Tree) readLayer(ctx context.Context, i int) (*layerIndex, error) {
 	st.adopt(sp)
 	t.opts.Cache.save(key, idx, sp)
 	t.progressDone(i)
+	return idx, nil
+}
+
+// cachedLayer is a layer's index from the cache; nil when it is not there.
+func (t *Tree) cachedLayer(key string, i int) (*layerIndex, error) {
+	st := t.stores[i]
+	idx := t.opts.Cache.load(key, st)
+	if idx == nil {
+		return nil, nil
+	}
+	if err := t.budget.spend(idx.cost); err != nil {
+		return nil, err
+	}
+	t.opts.Progress(ProgressEvent{Layer: i, Read: st.src.size, Size: st.src.size, Cached: true, Done: true})
 	return idx, nil
 }
 

@@ -89,11 +89,11 @@ func (r *rebasing) testFleet(t *testing.T) {
 	dir := must[string](t, "preparing")(r.scratch("fleet"))
 	lock := filepath.Join(dir, "pare.lock")
 	must[string](t, "writing a lock file")(r.runPare(ctx, "rebase", "--bases", lock, "--onto", r.old.ref, "--insecure", r.registry, "--progress", "quiet"))
-	for _, run := range []string{"pare, one process, first", "pare, one process"} {
+	for n, run := range []string{"pare, one process, first", "pare, one process"} {
 		list := filepath.Join(dir, "images")
 		var lines strings.Builder
 		for i, ref := range refs {
-			fmt.Fprintf(&lines, "%s %s/fleet/moved-%d:%d\n", ref, r.registry, len(run), i)
+			fmt.Fprintf(&lines, "%s %s/fleet/moved-%d:%d\n", ref, r.registry, n, i)
 		}
 		if err := os.WriteFile(list, []byte(lines.String()), 0o644); err != nil {
 			t.Fatal(err)
@@ -158,7 +158,7 @@ func (r *rebasing) timeChecks(ctx context.Context, t *testing.T, m *movedApp) {
 		return
 	}
 	for _, name := range []string{"checks", "plan"} {
-		ms, err := medianOf(string(out), "BenchmarkMove/"+name)
+		ms, err := mediansOf(string(out), "BenchmarkMove/"+name)
 		if err != nil {
 			t.Error(err)
 			continue

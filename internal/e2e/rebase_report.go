@@ -104,7 +104,7 @@ func timingsText(lines []string) string {
 	var b strings.Builder
 	b.WriteString("\n")
 	columns(&b, func(w io.Writer) {
-		fmt.Fprintln(w, "image\twarm\tmedian of 7, lowest and highest, ms")
+		fmt.Fprintln(w, "image\twith warm indexes\tms, median of 7 (lowest, highest)\tof the processor")
 		for _, l := range lines {
 			fmt.Fprintln(w, l)
 		}
@@ -112,19 +112,33 @@ func timingsText(lines []string) string {
 	return b.String()
 }
 
-var benchLine = regexp.MustCompile(`(?m)^(\S+?)(?:-\d+)?\s+\d+\s+(\d+) ns/op`)
+var benchLine = regexp.MustCompile(`(?m)^(\S+?)(?:-\d+)?\s+\d+\s+(\d+) ns/op(?:\s+(\d+) cpu-ns/op)?`)
 
-// medianOf reads what go test prints of a benchmark that ran several times.
-func medianOf(out, name string) (string, error) {
-	var ns []int
+// mediansOf reads what go test prints of a benchmark that ran several times:
+// by the clock, and of the processor where that is said.
+func mediansOf(out, name string) (string, error) {
+	var clock, cpu []float64
 	for _, m := range benchLine.FindAllStringSubmatch(out, -1) {
-		if n, err := strconv.Atoi(m[2]); err == nil && m[1] == name {
-			ns = append(ns, n)
+		if m[1] != name {
+			continue
+		}
+		for to, text := range map[*[]float64]string{&clock: m[2], &cpu: m[3]} {
+			if n, err := strconv.ParseFloat(text, 64); err == nil {
+				*to = append(*to, n/1e6)
+			}
 		}
 	}
-	if len(ns) < 5 {
-		return "", fmt.Errorf("%d results of %s, want five: %s", len(ns), name, out)
+	if len(clock) < 5 {
+		return "", fmt.Errorf("%d results of %s, want five: %s", len(clock), name, out)
 	}
-	slices.Sort(ns)
-	return fmt.Sprintf("%.0f (%.0f, %.0f)", float64(ns[len(ns)/2])/1e6, float64(ns[0])/1e6, float64(ns[len(ns)-1])/1e6), nil
+	return spread(clock) + "\t" + spread(cpu), nil
+}
+
+// spread is the median, and the lowest and the highest.
+func spread(ms []float64) string {
+	if len(ms) == 0 {
+		return ""
+	}
+	slices.Sort(ms)
+	return fmt.Sprintf("%.0f (%.0f, %.0f)", ms[len(ms)/2], ms[0], ms[len(ms)-1])
 }

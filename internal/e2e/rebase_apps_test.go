@@ -24,16 +24,14 @@ func movingApps() []moving {
 	// The store of certificates in /etc is of what an image has of
 	// ca-certificates: it leads to files of theirs, which stay.
 	store := []string{"ca-certificates"}
-	out := []moving{
-		// liblzma-dev, which was left in, wants the liblzma5 that it was made
-		// with, and the new base has a later one.
-		{app: cconvApp, refused: []string{"unmet-dependency"}, flags: []string{"--hold", "liblzma5"}, held: []string{"liblzma5"}},
-		{app: curlApp, held: store},
-	}
-	for _, name := range []string{"nginx", "node", "postgres", "python", "redis"} {
+	var out []moving
+	for _, name := range []string{"nginx", "python", "redis", "postgres", "node"} {
 		out = append(out, moving{app: asReleased(apps[name]), held: store})
 	}
-	return out
+	return append(out, moving{app: curlApp, held: store},
+		// liblzma-dev, which was left in, wants the liblzma5 that it was made
+		// with, and the new base has a later one.
+		moving{app: cconvApp, refused: []string{"unmet-dependency"}, flags: []string{"--hold", "liblzma5"}, held: []string{"liblzma5"}})
 }
 
 const curlPort = 8443

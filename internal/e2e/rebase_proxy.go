@@ -115,6 +115,11 @@ func (t traffic) sent() (n int64) {
 	return n
 }
 
+// toMove is how many requests put something into the registry.
+func (t traffic) toMove() int {
+	return t.kinds["mount"] + t.kinds["upload POST"] + t.kinds["upload PUT"] + t.kinds["upload PATCH"] + t.kinds["manifest PUT"]
+}
+
 // trafficOf sorts requests, given which blobs are layers.
 func trafficOf(seen []request, isLayer func(digest string) bool) traffic {
 	t := traffic{kinds: map[string]int{}, uploads: map[string]int64{}}

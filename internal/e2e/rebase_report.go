@@ -29,7 +29,7 @@ func rebaseTable(rows []rebaseRow) string {
 	var b strings.Builder
 	b.WriteString("\npare rebase and others, from Debian as released to a patched one; layers' bytes in kB\n")
 	columns(&b, func(w io.Writer) {
-		fmt.Fprintln(w, "image\ttool\texit\tlayers\trequests\tlayers read\tkB read\tkB sent\ts\tfalse versions\tfixes that did not arrive")
+		fmt.Fprintln(w, "image\ttool\texit\tlayers\trequests\tof them writing\tlayers read\tkB read\tkB sent\ts\tfalse versions\tfixes that did not arrive")
 		for _, r := range rows {
 			if r.note != "" {
 				continue
@@ -38,8 +38,8 @@ func rebaseTable(rows []rebaseRow) string {
 			if r.judged {
 				untrue, undelivered = counted(r.untrue), counted(r.undelivered)
 			}
-			fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%.1f\t%s\t%s\n", r.app, r.tool, r.exit, r.layers,
-				r.traffic.requests, r.traffic.reads, r.traffic.read/1000, r.traffic.sent()/1000, r.took.Seconds(), untrue, undelivered)
+			fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%.1f\t%s\t%s\n", r.app, r.tool, r.exit, r.layers,
+				r.traffic.requests, r.traffic.toMove(), r.traffic.reads, r.traffic.read/1000, r.traffic.sent()/1000, r.took.Seconds(), untrue, undelivered)
 		}
 	})
 	for _, r := range rows {

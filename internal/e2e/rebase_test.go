@@ -221,7 +221,7 @@ func (r *rebasing) testPlain(ctx context.Context, t *testing.T, m *movedApp) {
 	})
 	r.judge(ctx, t, m, &row, again.dest)
 	r.rows = append(r.rows, row)
-	r.holdToTraffic(t, m, &row, again.dest)
+	r.holdToTraffic(t, m, &row)
 	if second != digest {
 		t.Errorf("moved twice: %s, then %s", digest, second)
 	}
@@ -340,9 +340,17 @@ func (r *rebasing) judgeContents(m *movedApp, row *rebaseRow, c *contents) {
 	row.undelivered = c.undelivered(r.changes, m.debs)
 }
 
-// holdToTraffic wants a move with warm indexes to read no layer, and to send
-// none but its own.
-func (r *rebasing) holdToTraffic(t *testing.T, m *movedApp, row *rebaseRow, dest string) {
+// What a move may cost besides its layers: the config and the repair layer, two
+// requests each, and the manifest; and to look, the registry's challenge and
+// what refers to the old image, by the API and by the tag.
+const (
+	movingRequests  = 5
+	lookingRequests = 3
+)
+
+// holdToTraffic wants a move with warm indexes to read no layer, to send none
+// but its own, and to ask no more than it must.
+func (r *rebasing) holdToTraffic(t *testing.T, m *movedApp, row *rebaseRow) {
 	if row.traffic.reads > 0 {
 		t.Errorf("%d reads of layers, %d bytes", row.traffic.reads, row.traffic.read)
 	}
@@ -350,6 +358,13 @@ func (r *rebasing) holdToTraffic(t *testing.T, m *movedApp, row *rebaseRow, dest
 		if m.layerSet[d] {
 			t.Errorf("layer %s was sent", d)
 		}
+	}
+	mounts := row.layers - 1 // all but the repair layer
+	if n := row.traffic.toMove(); n > movingRequests+mounts {
+		t.Errorf("%d requests to move %d layers: %v", n, mounts, row.traffic.kinds)
+	}
+	if n := row.traffic.requests - row.traffic.toMove(); n > lookingRequests {
+		t.Errorf("%d requests to look: %v", n, row.traffic.kinds)
 	}
 	t.Logf("requests: %v", row.traffic.kinds)
 }

@@ -34,11 +34,16 @@ var checkLibc = check{name: FindingLibc, run: func(_ context.Context, s *scene) 
 	var out []Finding
 	for _, family := range sortedKeys(counts) {
 		e := first[family]
-		out = append(out, Finding{
+		f := Finding{
 			Name: FindingLibc, Severity: SeverityError, Path: utf8Path(e.Path), Layer: s.layerOfApp(e.Layer),
 			Text: fmt.Sprintf("%d programs of the image are made for %s, whose loader %s the new base does not have", counts[family], family, e.Sniff().ELF.Interp),
 			Next: "choose a base with " + family + ", or build the image anew on this one",
-		})
+		}
+		if _, err := s.base.Resolve(e.Sniff().ELF.Interp); err == nil {
+			f.Text = fmt.Sprintf("%d programs of the image are made for %s, whose loader %s the new base has, and layers of the image hide", counts[family], family, e.Sniff().ELF.Interp)
+			f.Next = "build the image anew on this base"
+		}
+		out = append(out, f)
 	}
 	return out, nil
 }}

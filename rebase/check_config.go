@@ -10,6 +10,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"github.com/pare-image/pare/layers"
+	"github.com/pare-image/pare/layers/accounts"
 )
 
 // checkUser wants the config's user and group to be there under the same
@@ -17,7 +18,10 @@ import (
 var checkUser = check{name: FindingUser, run: func(_ context.Context, s *scene) ([]Finding, error) {
 	user, group, _ := strings.Cut(s.next.Config().Config.User, ":")
 	var out []Finding
-	for _, x := range []struct{ kind, name, file string }{{"user", user, "/etc/passwd"}, {"group", group, "/etc/group"}} {
+	for _, x := range []struct {
+		kind, name string
+		file       accounts.File
+	}{{"user", user, accounts.Passwd}, {"group", group, accounts.Group}} {
 		if _, err := strconv.Atoi(x.name); x.name == "" || err == nil {
 			continue
 		}
@@ -26,14 +30,14 @@ var checkUser = check{name: FindingUser, run: func(_ context.Context, s *scene) 
 		text := ""
 		switch {
 		case !has && (had || s.next.Config().Config.User != s.app.Config().Config.User):
-			text = fmt.Sprintf("the image runs as %s %q, which is not in its %s on the new base", x.kind, x.name, x.file)
+			text = fmt.Sprintf("the image runs as %s %q, which is not in its %s on the new base", x.kind, x.name, x.file.Path)
 		case has && had && was != is:
 			text = fmt.Sprintf("the image runs as %s %q, whose number is %s and becomes %s: its files are the other's", x.kind, x.name, was, is)
 		default:
 			continue
 		}
 		out = append(out, Finding{
-			Name: FindingUser, Severity: SeverityError, Path: x.file, Text: text,
+			Name: FindingUser, Severity: SeverityError, Path: x.file.Path, Text: text,
 			Next: "give the image a numeric USER, or a base that has this one",
 		})
 	}
@@ -41,15 +45,12 @@ var checkUser = check{name: FindingUser, run: func(_ context.Context, s *scene) 
 }}
 
 // idIn is an account's number in a file of accounts.
-func idIn(t *layers.Tree, file, name string) (string, bool) {
-	b, err := readMerged(t, file)
+func idIn(t *layers.Tree, file accounts.File, name string) (string, bool) {
+	b, err := readMerged(t, file.Path)
 	if err != nil {
 		return "", false
 	}
-	if f := parseAccounts(b).lines[name]; len(f) > 2 {
-		return f[2], true
-	}
-	return "", false
+	return file.Number(b, name)
 }
 
 // checkPrograms wants the programs that the config names to be there, where

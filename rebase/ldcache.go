@@ -1,8 +1,6 @@
 package rebase
 
 import (
-	"path"
-
 	"github.com/pare-image/pare/layers"
 	"github.com/pare-image/pare/layers/elfdeps"
 )
@@ -31,83 +29,37 @@ func staleCache(s *scene) (want, bool, error) {
 	return contentOf(RepairLdCache, b, r.Entry.Header), true, err
 }
 
-// cacheFaults are the libraries that the cache of t lacks, and those that it
-// names and that are not there. Which of several names of a file is listed does
-// not matter: Debian's ldconfig passes over /lib64.
+// cacheFaults is [elfdeps.CacheFaults] of the cache of t.
 func cacheFaults(t *layers.Tree, entries []elfdeps.CacheEntry) map[string]bool {
-	faults, listed := map[string]bool{}, map[[2]string]bool{}
-	tree := layers.ELFTree{Tree: t}
-	for _, line := range cacheLines(t) {
-		final, ok := tree.ResolveFile(line[1])
-		if !ok {
-			faults["gone "+line[1]] = true
-		}
-		listed[[2]string{line[0], final}] = true
-	}
-	for _, e := range entries {
-		if final, ok := tree.ResolveFile(e.Path); ok && !listed[[2]string{e.Soname, final}] {
-			faults["missing "+e.Path] = true
-		}
-	}
-	return faults
+	return elfdeps.CacheFaults(layers.ELFTree{Tree: t}, cacheOf(t), entries)
 }
 
-// cacheLines are the names and paths in the cache of t; nil when it cannot be
-// read.
-func cacheLines(t *layers.Tree) [][2]string {
+// cacheOf is the cache of t; nil when it cannot be read.
+func cacheOf(t *layers.Tree) []byte {
 	b, err := readMerged(t, ldCache)
 	if err != nil {
 		return nil
 	}
-	lines, err := elfdeps.ReadCache(b)
-	if err != nil {
-		return nil
-	}
-	return lines
+	return b
 }
 
 // cacheEntries are the libraries in ldconfig's directories, for every machine
 // that the image has a loader of.
 func cacheEntries(t *layers.Tree) []elfdeps.CacheEntry {
 	tree := layers.ELFTree{Tree: t}
-	libs := elfdeps.NewResolver(tree)
-	machines, known := map[[2]uint16]bool{}, map[string]bool{}
-	var dirs []string
+	var files []*elfdeps.Info
 	for e := range t.All() {
-		elf := e.Sniff().ELF
-		if elf == nil || machines[[2]uint16{elf.Machine, uint16(elf.Class)}] {
-			continue
-		}
-		machines[[2]uint16{elf.Machine, uint16(elf.Class)}] = true
-		for _, d := range libs.Directories(elf) {
-			if r, err := t.Resolve(d); err == nil && !known[r.Entry.Path] {
-				known[r.Entry.Path] = true
-				dirs = append(dirs, d)
-			}
+		if elf := e.Sniff().ELF; elf != nil {
+			files = append(files, elf)
 		}
 	}
+	dirs := elfdeps.CacheDirectories(elfdeps.NewResolver(tree), files, func(dir string) (string, bool) {
+		r, err := t.Resolve(dir)
+		if err != nil {
+			return "", false
+		}
+		return r.Entry.Path, true
+	})
 	out := elfdeps.CacheEntries(tree, dirs, nil)
-	return append(out, unnamed(t, out)...)
-}
-
-// unnamed are the libraries that the cache lists besides: under a name that
-// is not in them, as ldconfig does for those without a soname.
-func unnamed(t *layers.Tree, named []elfdeps.CacheEntry) []elfdeps.CacheEntry {
-	tree := layers.ELFTree{Tree: t}
-	have := map[string]bool{}
-	for _, e := range named {
-		have[e.Path] = true
-	}
-	var out []elfdeps.CacheEntry
-	for _, line := range cacheLines(t) {
-		final, ok := tree.ResolveFile(line[1])
-		if !ok || have[line[1]] || path.Base(path.Dir(path.Dir(line[1]))) == "glibc-hwcaps" {
-			continue
-		}
-		have[line[1]] = true
-		if info := tree.ELF(final); info != nil {
-			out = append(out, elfdeps.CacheEntry{Soname: line[0], Path: line[1], Info: info})
-		}
-	}
-	return out
+	return append(out, elfdeps.UnnamedEntries(tree, cacheOf(t), out)...)
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/pare-image/pare/layers"
+	"github.com/pare-image/pare/layers/accounts"
 	"github.com/pare-image/pare/layers/pkgdb"
 )
 
@@ -337,26 +338,26 @@ func (m *merger) dropFiles(names []string, why string, stays func(string) bool) 
 
 // mergeAccounts merges passwd and its like where an upper layer carries them.
 func (m *merger) mergeAccounts(context.Context) error {
-	for _, file := range accountFiles {
-		at := m.realPath(file.path)
+	for _, file := range accounts.Files {
+		at := m.realPath(file.Path)
 		have, ok := viewAt(m.bare, at)
 		if !ok || have.entry.Type != layers.Regular || have.entry.Layer < m.newSeam {
 			continue
 		}
-		if _, err := m.base.Resolve(file.path); err != nil {
+		if _, err := m.base.Resolve(file.Path); err != nil {
 			continue // nothing to merge with
 		}
 		var contents [4][]byte
 		for i, t := range []*layers.Tree{m.old, m.app, m.base, m.bare} {
 			var err error
-			if contents[i], err = readMerged(t, file.path); err != nil {
+			if contents[i], err = readMerged(t, file.Path); err != nil {
 				return err
 			}
 		}
-		merged, conflicts := file.merge(contents[0], contents[1], contents[2])
+		merged, conflicts := file.Merge(contents[0], contents[1], contents[2])
 		for _, c := range conflicts {
 			m.finding(Finding{
-				Name: FindingAccounts, Severity: SeverityError, Path: file.path, Layer: m.layerOf(have.entry), Text: c,
+				Name: FindingAccounts, Severity: SeverityError, Path: file.Path, Layer: m.layerOf(have.entry), Text: c,
 				Next: "give the image's account another number when it is built, or, if that is meant, allow it with --allow " + FindingAccounts,
 			})
 		}
@@ -383,8 +384,8 @@ func readMerged(t *layers.Tree, p string) ([]byte, error) {
 // findShadows looks at every file of an upper layer that the new base has too.
 func (m *merger) findShadows(ctx context.Context) error {
 	skip := map[string]bool{m.realPath(ldCache): true}
-	for _, a := range accountFiles {
-		skip[m.realPath(a.path)] = true
+	for _, a := range accounts.Files {
+		skip[m.realPath(a.Path)] = true
 	}
 	for _, p := range slices.Concat(m.appDB.DatabasePaths(), m.baseDB.DatabasePaths()) {
 		skip[p] = true

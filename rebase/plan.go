@@ -213,7 +213,7 @@ func (m *move) describe() error {
 		if err != nil {
 			return err
 		}
-		*x.to = Subject{Digest: d.String(), Platform: platformOf(c), Layers: len(x.s.layers)}
+		*x.to = Subject{Digest: d.String(), Platform: layers.PlatformName(c), Layers: len(x.s.layers)}
 	}
 	m.out.NewBase.Name = m.onto.Name
 	return nil

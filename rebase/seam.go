@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/pare-image/pare/layers"
 )
 
 // ErrNoBase says that the base of an image cannot be found.
@@ -39,7 +41,7 @@ func DescribeBase(name string, index v1.Hash, img v1.Image) (Base, error) {
 	if err != nil {
 		return b, fmt.Errorf("reading config of %s: %w", d, err)
 	}
-	b.Digest, b.Platform = d.String(), platformOf(c)
+	b.Digest, b.Platform = d.String(), layers.PlatformName(c)
 	if index != (v1.Hash{}) && index != d {
 		b.Index = index.String()
 	}

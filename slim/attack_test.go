@@ -110,7 +110,7 @@ func TestHostileNames(t *testing.T) {
 	for _, n := range hostile {
 		names = append(names, "/app/"+n, "/run/"+n)
 	}
-	plan, out := slimmed(t, tree, opened(names...), Options{Drop: []string{"/run/tab?"}, Allow: findingNames})
+	plan, out := slimmed(t, tree, opened(names...), Options{Drop: []string{"/run/tab?"}, Allow: allowable()})
 	for _, n := range names {
 		if want := !strings.HasPrefix(n, "/run/tab"); slices.Contains(paths(out), n) != want {
 			t.Errorf("%q there: %v", n, !want)

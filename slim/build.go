@@ -14,12 +14,19 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
 	"github.com/pare-image/pare/layers"
+	"github.com/pare-image/pare/slim/onbase"
 )
 
 // Build makes the image that the plan describes from the tree it was made
 // for. It decides nothing. Layers are files in dir, which the caller removes
 // when the image is no longer needed.
 func Build(ctx context.Context, t *layers.Tree, p *Plan, dir string) (v1.Image, error) {
+	return BuildOn(ctx, t, nil, p, dir)
+}
+
+// BuildOn is Build on the base that the plan was made for; nil is scratch.
+// Another base is refused (ErrPlan).
+func BuildOn(ctx context.Context, t *layers.Tree, base *Base, p *Plan, dir string) (v1.Image, error) {
 	if err := p.Err(); err != nil {
 		return nil, err
 	}
@@ -29,15 +36,21 @@ func Build(ctx context.Context, t *layers.Tree, p *Plan, dir string) (v1.Image, 
 	if d := t.Digest().String(); d != p.Source.Digest || len(t.Layers()) != len(p.Source.DiffIDs) {
 		return nil, fmt.Errorf("%w: made for %s, this image is %s", ErrPlan, p.Source.Digest, d)
 	}
-	b := &builder{tree: t, plan: p, owners: map[string]Ownership{}, written: map[writtenKey]*File{}}
+	if err := base.check(p); err != nil {
+		return nil, err
+	}
+	b := &builder{tree: t, base: base, plan: p, owners: map[string]Ownership{}, written: map[writtenKey]*File{}}
 	if err := b.index(ctx); err != nil {
 		return nil, fmt.Errorf("building: %w", err)
 	}
-	img, err := b.base()
+	img, err := b.ground()
 	if err != nil {
 		return nil, fmt.Errorf("building: %w", err)
 	}
 	for i := range p.Layers {
+		if p.Layers[i].Base {
+			continue
+		}
 		if img, err = b.append(ctx, img, i, dir); err != nil {
 			return nil, fmt.Errorf("building layer %d: %w", i, err)
 		}
@@ -47,6 +60,7 @@ func Build(ctx context.Context, t *layers.Tree, p *Plan, dir string) (v1.Image, 
 
 type builder struct {
 	tree    *layers.Tree
+	base    *Base // nil on scratch
 	plan    *Plan
 	owners  map[string]Ownership
 	written map[writtenKey]*File
@@ -69,17 +83,20 @@ func (b *builder) index(ctx context.Context) error {
 	}
 	var nodes []*layers.Inode
 	for i := range b.plan.Entries {
-		if e, ok := b.tree.Lookup(b.plan.Entries[i].Path); ok && b.plan.Entries[i].Source >= 0 {
+		if e, ok := b.tree.Lookup(b.plan.Entries[i].sourcePath()); ok && b.plan.Entries[i].Source >= 0 {
 			nodes = append(nodes, e.Inode)
 		}
 	}
 	return b.tree.Prefetch(ctx, nodes)
 }
 
-// base is the image without layers. It is always of OCI's media types, which
-// every engine and registry takes, so that the digest does not depend on
-// where the image goes.
-func (b *builder) base() (v1.Image, error) {
+// ground is the image without pare's layers. It is always of OCI's media
+// types, which every engine and registry takes, so that the digest does not
+// depend on where the image goes.
+func (b *builder) ground() (v1.Image, error) {
+	if b.base != nil {
+		return onbase.Stand(b.base.Image, &b.plan.Config)
+	}
 	img := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON)
 	cfg := b.plan.Config.DeepCopy()
 	cfg.RootFS, cfg.History = v1.RootFS{Type: "layers", DiffIDs: []v1.Hash{}}, nil
@@ -120,18 +137,38 @@ func (b *builder) outputs(i int) ([]layers.Output, error) {
 			out = append(out, o)
 			continue
 		}
-		src, ok := b.tree.Lookup(e.Path)
-		if !ok || src.Type.String() != e.Type {
-			return nil, fmt.Errorf("%w: the image has no %s %s", ErrPlan, e.Type, quoted(e.Path))
+		o, err := b.entry(e, b.plan.Layers[i].Source, first)
+		if err != nil {
+			return nil, err
 		}
-		out = append(out, b.output(src, b.plan.Layers[i].Source, first))
+		out = append(out, o)
 	}
 	return out, nil
 }
 
-// output is a source entry as output layer of source layer from has it.
-func (b *builder) output(src *layers.Entry, from int, first map[*layers.Inode]string) layers.Output {
-	o := layers.Output{Path: src.Path, Header: b.header(src, from)}
+// entry is an entry of an image as output layer of source layer from has it.
+// Of the base that is a directory above another entry, as it is there.
+func (b *builder) entry(e *Entry, from int, first map[*layers.Inode]string) (layers.Output, error) {
+	tree, name := b.tree, e.sourcePath()
+	if e.Base {
+		if b.base == nil {
+			return layers.Output{}, fmt.Errorf("%w: %s is of a base, and there is none", ErrPlan, quoted(e.Path))
+		}
+		tree, name = b.base.Tree, e.Path
+	}
+	src, ok := tree.Lookup(name)
+	if !ok || src.Type.String() != e.Type {
+		return layers.Output{}, fmt.Errorf("%w: the image has no %s %s", ErrPlan, e.Type, quoted(name))
+	}
+	if e.Base {
+		return layers.Output{Path: e.Path, Header: src.Header}, nil
+	}
+	return b.output(e.Path, src, from, first), nil
+}
+
+// output is a source entry at path p of the output.
+func (b *builder) output(p string, src *layers.Entry, from int, first map[*layers.Inode]string) layers.Output {
+	o := layers.Output{Path: p, Header: b.header(p, src, from)}
 	if src.Type == layers.Directory {
 		return o
 	}
@@ -139,7 +176,7 @@ func (b *builder) output(src *layers.Entry, from int, first map[*layers.Inode]st
 		o.LinkTo = to
 		return o
 	}
-	first[src.Inode] = src.Path
+	first[src.Inode] = p
 	if src.Type == layers.Regular {
 		node := src.Inode
 		o.Open = func() (io.ReadCloser, error) { return b.tree.OpenContent(node) }
@@ -149,14 +186,14 @@ func (b *builder) output(src *layers.Entry, from int, first map[*layers.Inode]st
 
 // header is src's, a directory's as the merged view has it after the source
 // layer, with the plan's change of owner.
-func (b *builder) header(src *layers.Entry, from int) layers.Header {
+func (b *builder) header(p string, src *layers.Entry, from int) layers.Header {
 	h := src.Header
 	if src.Type == layers.Directory && from >= 0 {
 		if at, ok := b.tree.DirAt(src.Path, from); ok {
 			h = at
 		}
 	}
-	if o, ok := b.owners[src.Path]; ok {
+	if o, ok := b.owners[p]; ok {
 		h.UID, h.GID = o.UID, o.GID
 	}
 	return h
@@ -168,9 +205,21 @@ func (f *File) output() (layers.Output, error) {
 		return layers.Output{}, fmt.Errorf("%w: mode %q of %s", ErrPlan, f.Mode, quoted(f.Path))
 	}
 	h := layers.Header{Type: layers.Regular, Mode: uint32(mode), UID: f.UID, GID: f.GID, ModTime: f.ModTime, Size: int64(len(f.Content))}
-	if f.Type == layers.Directory.String() {
+	switch f.Type {
+	case layers.Directory.String():
 		h.Type = layers.Directory
+	case layers.Symlink.String():
+		h.Type, h.Linkname = layers.Symlink, f.Target
+		return layers.Output{Path: f.Path, Header: h}, nil
 	}
 	open := func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(f.Content)), nil }
 	return layers.Output{Path: f.Path, Header: h, Open: open}, nil
+}
+
+// sourcePath is where the source has the entry.
+func (e *Entry) sourcePath() string {
+	if e.From != "" {
+		return e.From
+	}
+	return e.Path
 }

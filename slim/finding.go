@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+
+	"github.com/pare-image/pare/slim/onbase"
 )
 
 // Severity of a finding.
@@ -19,6 +21,13 @@ const (
 
 // Names of findings: stable, for --allow and for machines.
 const (
+	FindingBaseAccounts     = onbase.FindingAccounts
+	FindingBaseConflict     = onbase.FindingConflict
+	FindingBaseDistribution = onbase.FindingDistribution
+	FindingBaseElf          = onbase.FindingElf
+	FindingBaseLink         = onbase.FindingLink
+	FindingBaseStructure    = onbase.FindingStructure
+
 	FindingCannotWrite     = "cannot-write"
 	FindingLostEvents      = "lost-events"
 	FindingLowPort         = "low-port"
@@ -33,12 +42,20 @@ const (
 )
 
 var findingNames = []string{
+	FindingBaseAccounts, FindingBaseConflict, FindingBaseDistribution, FindingBaseElf, FindingBaseLink, FindingBaseStructure,
 	FindingCannotWrite, FindingLostEvents, FindingLowPort, FindingPackageDatabase, FindingProfileDrift,
 	FindingSeveralUsers, FindingSourceSBOM, FindingUnreadable, FindingUnsafeDrop, FindingUnsafeOwner, FindingUnusedPattern,
 }
 
 // FindingNames are the names of all findings, sorted.
 func FindingNames() []string { return slices.Clone(findingNames) }
+
+// notAllowed are findings that leave open what would be built, and what
+// decides them.
+var notAllowed = map[string]string{
+	FindingBaseConflict:  "decide whose file counts with --prefer source or --prefer base",
+	FindingBaseStructure: "one of both files cannot be there; choose another base",
+}
 
 // Finding is something that a user has to know or decide.
 type Finding struct {

@@ -6,7 +6,7 @@ import (
 	"github.com/pare-image/pare/layers"
 )
 
-// Generated is a file or directory that pare writes itself. It takes the
+// Generated is a file, directory or symlink that pare writes itself. It takes the
 // place of the source's, if that has one.
 type Generated struct {
 	Path string
@@ -31,10 +31,10 @@ func generatedText(path string, content []byte, r Reason) Generated {
 
 // complete fills in what follows from Like and from the time of the image.
 // Without a Like the file is root's and as old as the image.
-func (g *Generated) complete(t *layers.Tree, created time.Time) {
+// find gives the entry that a path leads to.
+func (g *Generated) complete(find func(p string) (*layers.Entry, error), created time.Time) {
 	g.ModTime = created
-	if r, err := t.Resolve(g.Like); g.Like != "" && err == nil && r.Entry.Type == g.Type {
-		e := r.Entry
+	if e, err := find(g.Like); g.Like != "" && err == nil && e.Type == g.Type {
 		g.Mode, g.UID, g.GID = e.Mode&0o777, e.UID, e.GID
 		if at := e.ModTime.UTC(); at.Year() >= 0 && at.Year() <= 9999 { // what the plan's JSON can say
 			g.ModTime = at

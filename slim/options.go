@@ -37,7 +37,7 @@ const (
 // Layer modes.
 const (
 	LayersPreserve = "preserve" // an output layer for each source layer
-	LayersSquash   = "squash"   // one output layer
+	LayersSquash   = "squash"   // one output layer, above a base's
 )
 
 // Options is what a user can ask of a slim; the zero value is good. It is
@@ -54,6 +54,8 @@ type Options struct {
 	Groups      []string           `json:"groups,omitempty"`      // groups to keep by name
 	Compression layers.Compression `json:"compression,omitempty"` // "" is gzip
 	Allow       []string           `json:"allow,omitempty"`       // findings overridden, by name
+	Base        *Base              `json:"base,omitempty"`        // nil is scratch
+	Prefer      string             `json:"prefer,omitempty"`      // PreferSource or PreferBase; "" makes conflicts findings
 	// SourceDateEpoch (seconds) is the image's creation time; nil takes the source's.
 	SourceDateEpoch *int64 `json:"sourceDateEpoch,omitempty"`
 	// Version of pare, recorded in the image.
@@ -106,6 +108,9 @@ func (o Options) withDefaults() (Options, error) {
 	if t := o.SourceDateEpoch; t != nil && (*t < 0 || *t > maxEpoch) {
 		return o, fmt.Errorf("%w: creation time %d; want seconds from 1970 to the year 9999", ErrRules, *t)
 	}
+	if !slices.Contains([]string{"", PreferSource, PreferBase}, o.Prefer) {
+		return o, fmt.Errorf("%w: prefer %q; known are source, base", ErrRules, o.Prefer)
+	}
 	for _, text := range slices.Concat(o.Keep, o.Drop, o.Own, []string{o.Rules}) {
 		if !utf8.ValidString(text) { // the plan could not record it
 			return o, fmt.Errorf("%w: %q is not UTF-8; write ? for a byte that is not", ErrRules, text)
@@ -117,6 +122,9 @@ func (o Options) withDefaults() (Options, error) {
 		}
 	}
 	for _, a := range o.Allow {
+		if next, ok := notAllowed[a]; ok {
+			return o, fmt.Errorf("%w: the finding %s cannot be allowed: %s", ErrRules, a, next)
+		}
 		if !slices.Contains(findingNames, a) {
 			return o, fmt.Errorf("%w: unknown finding %q; known are %s", ErrRules, a, strings.Join(findingNames, ", "))
 		}
@@ -137,6 +145,12 @@ func (o Options) Check() error {
 	}
 	_, err := o.withDefaults()
 	return err
+}
+
+// recorded is what a plan says of the options.
+func (o Options) recorded() Options {
+	o.Base = o.Base.recorded()
+	return o
 }
 
 // digest identifies the options: "sha256:…" of their JSON with defaults made

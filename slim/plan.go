@@ -59,8 +59,12 @@ type Recording struct {
 	Derived []profile.Derivation `json:"derived,omitempty"`
 }
 
-// Layer is one layer of the output.
+// Layer is one layer of the output: those of the base, if there is one, and
+// above them pare's.
 type Layer struct {
+	// Base says that it is the base's own: Source and SourceDiffID are of the
+	// base then.
+	Base bool `json:"base,omitempty"`
 	// Source is the index of the source layer whose files it holds; -1 for
 	// pare's own layer, and for the one of LayersSquash.
 	Source       int    `json:"source"`
@@ -74,13 +78,21 @@ type Layer struct {
 type Entry struct {
 	Path    string `json:"path,omitempty"`
 	PathB64 string `json:"path_b64,omitempty"` // in JSON, for paths that are not UTF-8
+	// From is the source's path for it, where a base has other directories.
+	From    string `json:"from,omitempty"`
+	FromB64 string `json:"from_b64,omitempty"`
 	Type    string `json:"type"`
 	Mode    string `json:"mode"` // octal
 	UID     int    `json:"uid"`
 	GID     int    `json:"gid"`
 	Size    int64  `json:"size"`
-	// Source is the source layer that provides it; -1 when pare writes it.
+	// Source is the source layer that provides it; -1 when pare writes it, or
+	// the base has it.
 	Source int `json:"source"`
+	// Base says that it is the base's, and Over that the base has another one,
+	// which this one hides.
+	Base bool `json:"base,omitempty"`
+	Over bool `json:"over,omitempty"`
 	// Layers are the output layers that hold it, ascending: several for
 	// directories and package file lists.
 	Layers  []int    `json:"layers"`
@@ -93,12 +105,15 @@ type File struct {
 	Path    string    `json:"path,omitempty"`
 	PathB64 string    `json:"path_b64,omitempty"`
 	Layer   int       `json:"layer"`
-	Type    string    `json:"type"` // "file" or "directory"
+	Type    string    `json:"type"` // "file", "directory" or "symlink"
 	Mode    string    `json:"mode"` // octal
 	UID     int       `json:"uid"`
 	GID     int       `json:"gid"`
 	ModTime time.Time `json:"mtime"`
 	Content []byte    `json:"content,omitempty"` // base64 in JSON
+	// Target is a symlink's.
+	Target    string `json:"target,omitempty"`
+	TargetB64 string `json:"target_b64,omitempty"`
 }
 
 // Dropped is one path of the source that the output does not have.
@@ -132,6 +147,8 @@ type Package struct {
 	Version string `json:"version"`
 	Files   int    `json:"files"` // kept, that are no directories
 	Half    bool   `json:"half"`  // some files of it are dropped
+	// Base says that the base has it, and tells its version.
+	Base bool `json:"base,omitempty"`
 }
 
 const (
@@ -144,6 +161,7 @@ const (
 // planner makes a plan: what it looks at, and what it has decided so far.
 type planner struct {
 	*selection
+	*footing  // nil on scratch
 	plan      *Plan
 	created   time.Time
 	written   map[string]Generated // what pare writes, by path
@@ -151,12 +169,14 @@ type planner struct {
 	owners    map[string]Ownership
 	changed   map[string]bool         // entries that the workload changed
 	refused   map[*layers.Inode]bool  // of them, those that the user cannot have
-	placed    map[string]map[int]bool // kept path -> source layers whose output holds it
+	outputs   map[string]*output      // by path of the output
+	placed    map[string]map[int]bool // path of the output -> source layers whose output holds it
 	out       map[int]int             // source layer -> output layer
 }
 
 // NewPlan decides user, ownership, package database, layers and config. p and
-// o are those that k was selected by.
+// o are those that k was selected by. An onbase.ErrUnfit says that the image
+// cannot stand on the base at all.
 func NewPlan(ctx context.Context, t *layers.Tree, p *profile.Profile, k *KeepSet, o Options) (*Plan, error) {
 	o, err := o.withDefaults()
 	if err != nil {
@@ -173,7 +193,7 @@ func NewPlan(ctx context.Context, t *layers.Tree, p *profile.Profile, k *KeepSet
 		changed: map[string]bool{}, refused: map[*layers.Inode]bool{},
 		created: creation(t.Config(), o),
 		plan: &Plan{
-			SchemaVersion: planVersion, Kind: planKind, Options: o, OptionsDigest: o.digest(),
+			SchemaVersion: planVersion, Kind: planKind, Options: o.recorded(), OptionsDigest: o.digest(),
 			Source:  Source{Digest: t.Digest().String(), Platform: platformName(t.Config().Platform())},
 			Profile: Recording{Digest: digest, Sessions: len(p.Sessions), Accesses: len(p.Accesses), Lost: p.Lost(), Derived: p.Derived},
 		},
@@ -182,7 +202,7 @@ func NewPlan(ctx context.Context, t *layers.Tree, p *profile.Profile, k *KeepSet
 		pl.plan.Source.DiffIDs = append(pl.plan.Source.DiffIDs, l.DiffID.String())
 	}
 	for _, step := range []func() error{
-		pl.decideAccounts, pl.decideDatabase, pl.placeGenerated, pl.decideOwners, pl.checkAccess, pl.decideLayers, pl.decideConfig, pl.report,
+		pl.decideAccounts, func() error { return pl.decideBase(ctx) }, pl.decideDatabase, pl.placeGenerated, pl.decideOwners, pl.checkAccess, pl.decideLayers, pl.decideConfig, pl.report,
 	} {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -226,8 +246,15 @@ func (pl *planner) placeGenerated() error {
 			pl.keep.dropped[g.Path] = "drop"
 			continue
 		}
-		g.complete(pl.tree, pl.created)
+		if g.Reason.Rule == ruleRuntimeMount.name && pl.baseHas(g.Path) {
+			continue
+		}
+		g.complete(pl.find, pl.created)
 		pl.written[g.Path] = g
+		if pl.onBase() {
+			pl.placeParentsOnBase(g.Path)
+			continue
+		}
 		pl.keep.reasons[g.Path] = append([]Reason{g.Reason}, pl.keep.reasons[g.Path]...)
 		pl.placeParents(g.Path)
 		pl.placeLinks(p, g.Path)
@@ -235,9 +262,25 @@ func (pl *planner) placeGenerated() error {
 	return nil
 }
 
+// find is what a path leads to in the output, as far as it is of images.
+func (pl *planner) find(p string) (*layers.Entry, error) {
+	if pl.onBase() {
+		_, e, err := pl.Resolve(p)
+		return e, err
+	}
+	r, err := pl.tree.Resolve(p)
+	return r.Entry, err
+}
+
 // realPath is p with the symlinks of its directory followed, as a process
 // would that writes to p.
 func (pl *planner) realPath(p string) string {
+	if pl.onBase() {
+		if at, _, err := pl.Resolve(parentOf(p)); err == nil {
+			return path.Join(at, path.Base(p))
+		}
+		return p
+	}
 	if r, ok := pl.dirOf(p); ok {
 		return path.Join(r.Entry.Path, path.Base(p))
 	}
@@ -302,10 +345,10 @@ func (pl *planner) keptPaths() []string {
 	return paths
 }
 
-// fromSource returns the source's entry that the output keeps at p; false
-// when pare writes it itself.
+// fromSource returns the source's entry of a kept path; false when pare writes
+// it itself.
 func (pl *planner) fromSource(p string) (*layers.Entry, bool) {
-	if _, ok := pl.written[p]; ok {
+	if _, ok := pl.written[pl.outPath(p)]; ok {
 		return nil, false
 	}
 	return pl.tree.Lookup(p)

@@ -27,15 +27,15 @@ func (pl *planner) checkEntry(e *layers.Entry) {
 	if want == 0 && !needed {
 		return
 	}
-	at, ok := pl.blocked(e, want)
+	at, h, ok := pl.blocked(pl.outPath(e.Path), want)
 	if !ok {
 		return
 	}
 	f := Finding{
-		Name: FindingUnreadable, Severity: SeverityError, Path: e.Path,
+		Name: FindingUnreadable, Severity: SeverityError, Path: pl.outPath(e.Path),
 		Text: fmt.Sprintf("user %d:%d cannot %s it: %s is %s, owner %d:%d", pl.plan.User.UID, pl.plan.User.GID,
-			verb(want), quoted(at.Path), octal(at.Mode), at.UID, at.GID),
-		Next: fmt.Sprintf("give it to the user with --own %s, run as root with --user 0:0, or, if only root's part of the start needs it, --allow %s", quoted(at.Path), FindingUnreadable),
+			verb(want), quoted(at), octal(h.Mode), h.UID, h.GID),
+		Next: fmt.Sprintf("give it to the user with --own %s, run as root with --user 0:0, or, if only root's part of the start needs it, --allow %s", quoted(at), FindingUnreadable),
 	}
 	if !needed {
 		f.Severity = SeverityWarning
@@ -94,16 +94,19 @@ func (pl *planner) wanted(e *layers.Entry) (want uint32, needed bool) {
 	return want, needed
 }
 
-// blocked returns the first entry on the way to e, or e itself, that the user
-// may not pass or use; false when there is none.
-func (pl *planner) blocked(e *layers.Entry, want uint32) (*layers.Entry, bool) {
-	for i := 0; i < len(e.Path); i++ {
-		if e.Path[i] != '/' {
+// blocked returns the first path on the way to p, or p itself, that the user
+// may not pass or use, with what is there; false when there is none. Paths are
+// the output's.
+func (pl *planner) blocked(p string, want uint32) (string, layers.Header, bool) {
+	for i := 0; i < len(p); i++ {
+		if p[i] != '/' {
 			continue
 		}
-		if dir, ok := pl.tree.Lookup(e.Path[:max(1, i)]); ok && !pl.may(dir, permExec) {
-			return dir, true
+		dir := p[:max(1, i)]
+		if h, ok := pl.headerAt(dir); ok && !pl.plan.User.may(h, permExec) {
+			return dir, h, true
 		}
 	}
-	return e, !pl.may(e, want)
+	h, ok := pl.headerAt(p)
+	return p, h, ok && !pl.plan.User.may(h, want)
 }

@@ -48,6 +48,7 @@ func (pl *planner) decideConfig() error {
 	made := pl.provenance()
 	c.Labels = merged(c.Labels, made)
 	pl.plan.Annotations = merged(pl.tree.Annotations(), made)
+	maps.Copy(pl.plan.Annotations, pl.base.annotations())
 	pl.plan.Config = v1.ConfigFile{
 		Architecture: src.Architecture, OS: src.OS, OSVersion: src.OSVersion, OSFeatures: src.OSFeatures, Variant: src.Variant,
 		Author: src.Author, Created: v1.Time{Time: pl.created}, Config: *c,

@@ -58,11 +58,13 @@ func (p *Plan) withPaths(f func(text, b64 *string)) *Plan {
 	for i := range out.Entries {
 		e := &out.Entries[i]
 		f(&e.Path, &e.PathB64)
+		f(&e.From, &e.FromB64)
 		e.Reasons = reasons(e.Reasons)
 	}
 	out.Generated = slices.Clone(p.Generated)
 	for i := range out.Generated {
 		f(&out.Generated[i].Path, &out.Generated[i].PathB64)
+		f(&out.Generated[i].Target, &out.Generated[i].TargetB64)
 	}
 	out.Dropped = slices.Clone(p.Dropped)
 	for i := range out.Dropped {
@@ -143,6 +145,9 @@ func (p *Plan) checkEntries() error {
 			if l < 0 || l >= len(p.Layers) || j > 0 && l <= e.Layers[j-1] {
 				return fmt.Errorf("%q is in layers %d of %d", e.Path, e.Layers, len(p.Layers))
 			}
+			if e.Base && !p.Layers[l].Base && e.Type != layers.Directory.String() {
+				return fmt.Errorf("%q is the base's, and in layer %d besides", e.Path, l)
+			}
 		}
 		if len(e.Reasons) == 0 {
 			return fmt.Errorf("%q has no reason", e.Path)
@@ -151,12 +156,20 @@ func (p *Plan) checkEntries() error {
 	return nil
 }
 
-// checkLayers holds that there is at most one output layer for each of the
-// source, in their order, and one of pare's own on top.
+// checkLayers holds that the base's layers are the lowest, and that there is at
+// most one output layer for each of the source, in their order, and one of
+// pare's own on top.
 func (p *Plan) checkLayers() error {
-	last := -1
+	last, base := -1, true
 	for i := range p.Layers {
 		s := p.Layers[i].Source
+		if p.Layers[i].Base {
+			if !base || s != i || p.Options.Base == nil {
+				return fmt.Errorf("layer %d is the base's layer %d", i, s)
+			}
+			continue
+		}
+		base = false
 		if own := s == pareOwnLayer && i == len(p.Layers)-1; !own && (s <= last || s >= len(p.Source.DiffIDs)) {
 			return fmt.Errorf("layer %d is of source layer %d of %d", i, s, len(p.Source.DiffIDs))
 		}
@@ -177,9 +190,14 @@ func (p *Plan) checkOwners() error {
 	}
 	for i := range p.Generated {
 		f := &p.Generated[i]
-		if bad(f.UID) || bad(f.GID) || f.Layer < 0 || f.Layer >= len(p.Layers) || f.Type != layers.Regular.String() && f.Type != layers.Directory.String() {
+		if bad(f.UID) || bad(f.GID) || f.Layer < 0 || f.Layer >= len(p.Layers) || !isWritten(f.Type) {
 			return fmt.Errorf("%q is a %s of %d:%d in layer %d of %d", f.Path, f.Type, f.UID, f.GID, f.Layer, len(p.Layers))
 		}
 	}
 	return nil
+}
+
+// isWritten says that pare writes entries of a type.
+func isWritten(kind string) bool {
+	return slices.Contains([]string{layers.Regular.String(), layers.Directory.String(), layers.Symlink.String()}, kind)
 }

@@ -36,7 +36,7 @@ func TestPlanWrittenAndReadAgain(t *testing.T) {
 				all = append(all, p)
 			}
 		}
-		plan := planned(t, tree, joined(opened(all...), accessed("/l\xfe", "write")), Options{Compression: layers.EStargz, Own: []string{"/"}, Keep: []string{"/a?*"}, Allow: findingNames})
+		plan := planned(t, tree, joined(opened(all...), accessed("/l\xfe", "write")), Options{Compression: layers.EStargz, Own: []string{"/"}, Keep: []string{"/a?*"}, Allow: allowable()})
 		var b bytes.Buffer
 		if err := plan.Write(&b); err != nil {
 			t.Fatal(err)

@@ -122,11 +122,15 @@ func (pl *planner) parentOfWritten(p string, res layers.Resolution) string {
 // letWrite makes sure that the user can write e, if that is state.
 func (pl *planner) letWrite(e *layers.Entry, a *profile.Access) {
 	// What a link leads to in the kernel's file systems is not the image's.
-	if _, pares := pl.written[e.Path]; pares || profile.Mounted(e.Path) || isByteCode(a.Path) {
+	if _, pares := pl.written[pl.outPath(e.Path)]; pares || profile.Mounted(e.Path) || isByteCode(a.Path) {
 		return
 	}
 	pl.changed[e.Path] = true
 	if pl.may(e, permWrite) || pl.refused[e.Inode] {
+		return
+	}
+	if pl.provided(e.Path) && pl.plan.User.may(e.Header, permWriteOf(e)) {
+		pl.unprovide(e.Path) // by its own owner and mode
 		return
 	}
 	if pl.ownerMayWrite(e) && pl.isState(e) {
@@ -221,6 +225,9 @@ func (pl *planner) holdsUnwritten(dir *layers.Entry) bool {
 func (pl *planner) give(e *layers.Entry, r Reason) bool {
 	u := pl.plan.User
 	if e.UID == u.UID && e.GID == u.GID {
+		if h, ok := pl.headerAt(pl.outPath(e.Path)); ok && (h.UID != u.UID || h.GID != u.GID) {
+			pl.unprovide(e.Path)
+		}
 		return true
 	}
 	if privileged(e.Header) && !pl.unsafeOwner(e, "it is setuid, setgid or has file capabilities") {
@@ -230,6 +237,7 @@ func (pl *planner) give(e *layers.Entry, r Reason) bool {
 		if _, done := pl.owners[p]; done || !pl.keep.Has(p) {
 			continue
 		}
+		pl.unprovide(p)
 		pl.owners[p] = Ownership{Path: p, OldUID: e.UID, OldGID: e.GID, UID: u.UID, GID: u.GID, Reason: r}
 	}
 	return true
@@ -237,9 +245,11 @@ func (pl *planner) give(e *layers.Entry, r Reason) bool {
 
 func (pl *planner) ownership() []Ownership {
 	var out []Ownership
-	for _, p := range sortedKeys(pl.owners) {
-		out = append(out, pl.owners[p])
+	for _, o := range pl.owners {
+		o.Path, o.Reason = pl.outPath(o.Path), pl.translated([]Reason{o.Reason})[0]
+		out = append(out, o)
 	}
+	slices.SortFunc(out, func(a, b Ownership) int { return strings.Compare(a.Path, b.Path) })
 	return out
 }
 
@@ -264,7 +274,8 @@ func (pl *planner) may(e *layers.Entry, want uint32) bool {
 	if want&permWrite != 0 {
 		want |= permWriteOf(e)
 	}
-	return pl.plan.User.may(pl.owned(e.Path, e.Header), want)
+	h, ok := pl.headerAt(pl.outPath(e.Path))
+	return ok && pl.plan.User.may(h, want)
 }
 
 // permWriteOf is what changing e takes.

@@ -1,6 +1,7 @@
 package slim
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,12 +14,19 @@ import (
 // database cannot be filtered must not come out without one: scanners would
 // find nothing.
 func (pl *planner) decideDatabase() error {
-	pl.databases = pl.packages.Filter(pl.keep.Has)
+	var err error
+	if pl.databases, err = pl.join(pl.inDatabase); errors.Is(err, pkgdb.ErrForeign) {
+		pl.findForeign(err)
+		pl.databases, err = pl.join(func(string) bool { return false })
+	}
+	if err != nil {
+		return err
+	}
 	for _, f := range pl.databases.Files {
 		pl.keep.generated[f.Path] = pl.databaseFile(f)
 	}
 	for _, p := range pl.databases.Packages {
-		pl.plan.Packages = append(pl.plan.Packages, Package{Name: p.Name, Arch: p.Arch, Version: p.Version})
+		pl.plan.Packages = append(pl.plan.Packages, Package{Name: p.Name, Arch: p.Arch, Version: p.Version, Base: pl.onBase() && pl.inBase[p.Name+" "+p.Arch] == p})
 	}
 	if u := pl.packages.Unlisted; len(u) > 0 {
 		pl.finding(Finding{
@@ -63,7 +71,7 @@ func (pl *planner) databaseFile(f pkgdb.File) Generated {
 		Reason: Reason{Rule: "package-database"}, Like: f.Like, Package: f.Package,
 	}
 	if f.Package != "" && len(f.Covers) > 0 {
-		g.Reason.From = f.Covers[0]
+		g.Reason.From = pl.outPath(f.Covers[0])
 		g.Layers = pl.layersOf(f.Covers)
 	}
 	return g
@@ -83,13 +91,20 @@ func (pl *planner) layersOf(paths []string) []int {
 // listIn is a package's file list as it stands in the output of one source
 // layer: of what it and lower ones hold, so that its bytes do not depend on
 // layers above.
-func (pl *planner) listIn(g Generated, layer int) []byte {
+func (pl *planner) listIn(g Generated, layer int) ([]byte, error) {
+	if pl.onBase() {
+		files, err := pl.joinedIn(layer)
+		if content, ok := files[g.Path]; ok {
+			return content, nil
+		}
+		return g.Content, err
+	}
 	for _, f := range pl.packages.PackageFiles(g.Package, func(p string) bool { return pl.keep.Has(p) && pl.heldBy(p, layer) }) {
 		if pl.realPath(f.Path) == g.Path {
-			return f.Content
+			return f.Content, nil
 		}
 	}
-	return g.Content
+	return g.Content, nil
 }
 
 // heldBy says that an output of source layer i or lower holds p, or would if
@@ -99,7 +114,7 @@ func (pl *planner) heldBy(p string, i int) bool {
 	if ok && e.Type != layers.Directory {
 		return e.Inode.Layer <= i
 	}
-	for layer := range pl.placed[p] {
+	for layer := range pl.placed[pl.outPath(p)] {
 		if layer != pareOwnLayer && layer <= i {
 			return true
 		}

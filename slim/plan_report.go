@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/pare-image/pare/layers"
+	"github.com/pare-image/pare/layers/pkgdb"
 )
 
 // Summary counts what a plan does. Bytes are those of regular files' content;
@@ -15,8 +16,12 @@ import (
 type Summary struct {
 	SourceEntries  int          `json:"sourceEntries"`
 	SourceBytes    int64        `json:"sourceBytes"`
-	KeptEntries    int          `json:"keptEntries"`
+	KeptEntries    int          `json:"keptEntries"` // of the output, a base's among them
 	KeptBytes      int64        `json:"keptBytes"`
+	BaseEntries    int          `json:"baseEntries,omitempty"` // of them, those that the base has
+	BaseBytes      int64        `json:"baseBytes,omitempty"`
+	SharedEntries  int          `json:"sharedEntries,omitempty"` // of those, what the source's stands for: not carried
+	OverEntries    int          `json:"overEntries,omitempty"`   // kept, and above another one of the base
 	DroppedEntries int          `json:"droppedEntries"`
 	DroppedBytes   int64        `json:"droppedBytes"`
 	SourcePackages int          `json:"sourcePackages"`
@@ -74,7 +79,7 @@ func (pl *planner) listDropped() {
 		seen[e.Inode] = true
 		s.SourceEntries++
 		s.SourceBytes += size
-		if pl.keep.Has(e.Path) {
+		if pl.keep.Has(e.Path) || pl.outputs[e.Path] != nil {
 			continue
 		}
 		if kept[e.Inode] {
@@ -106,12 +111,12 @@ func (pl *planner) listDropped() {
 
 func (pl *planner) countPackages() {
 	half := map[string]bool{}
-	for _, p := range pl.databases.Half {
+	for _, p := range pl.halfPackages() {
 		half[p.ID()] = true
 	}
 	files := map[string]int{}
 	for _, e := range pl.plan.Entries {
-		if e.Package != "" && e.Type != "directory" && e.Source >= 0 {
+		if e.Package != "" && e.Type != "directory" && (e.Source >= 0 || e.Base) {
 			files[e.Package]++
 		}
 	}
@@ -122,12 +127,37 @@ func (pl *planner) countPackages() {
 	s.SourcePackages, s.KeptPackages, s.HalfPackages = len(pl.packages.Packages()), len(pl.plan.Packages), len(half)
 }
 
+// halfPackages are those that keep a part of their files. One that the base
+// has too has the rest there.
+func (pl *planner) halfPackages() []*pkgdb.Package {
+	if !pl.onBase() {
+		return pl.databases.Half
+	}
+	return slices.DeleteFunc(slices.Clone(pl.databases.Half), func(p *pkgdb.Package) bool { return pl.inBase[p.Name+" "+p.Arch] != nil })
+}
+
+func (pl *planner) countBase(e *Entry) {
+	s := &pl.plan.Summary
+	if e.Over {
+		s.OverEntries++
+	}
+	if !e.Base {
+		return
+	}
+	s.BaseEntries++
+	s.BaseBytes += e.Size
+	if len(e.Reasons) > 1 {
+		s.SharedEntries++
+	}
+}
+
 func (pl *planner) countRules() {
 	s := &pl.plan.Summary
 	shares := map[string]*RuleShare{}
 	for _, e := range pl.plan.Entries {
 		s.KeptEntries++
 		s.KeptBytes += e.Size
+		pl.countBase(&e)
 		if len(e.Reasons) == 0 {
 			continue
 		}
@@ -153,11 +183,14 @@ func (pl *planner) prioritized() []string {
 	}
 	var out []string
 	for _, p := range pl.touchedIn {
-		if e, ok := pl.fromSource(p); ok && pl.keep.Has(p) && e.Type != layers.Directory {
+		if e, ok := pl.fromSource(p); ok && pl.keep.Has(p) && e.Type != layers.Directory && pl.carries(p) {
 			out = append(out, p)
 		}
 	}
 	slices.SortStableFunc(out, func(a, b string) int { return cmp.Compare(pl.touched(a).FirstMS, pl.touched(b).FirstMS) })
+	for i, p := range out {
+		out[i] = pl.outPath(p)
+	}
 	return out
 }
 
@@ -166,11 +199,11 @@ func (pl *planner) markRisks() {
 	if len(pl.config.healthcheck) > 0 {
 		pl.risk("healthcheck", "", "carried over, but the output is an OCI image and podman looks for health checks in Docker's format only; docker does not mind, Kubernetes never looks")
 	}
-	for _, p := range pl.databases.Half {
+	for _, p := range pl.halfPackages() {
 		pl.risk("half-kept-package", "", fmt.Sprintf("%s keeps a part of its files", p.ID()))
 	}
 	for _, e := range pl.plan.Entries {
-		if e.Type != "file" || e.Source < 0 {
+		if e.Type != "file" || e.Source < 0 && !e.Base {
 			continue
 		}
 		if isInterpreter(path.Base(e.Path)) {
@@ -187,7 +220,7 @@ func (pl *planner) byNameOnly(e Entry) bool {
 	if !strings.Contains(path.Base(e.Path), ".so") || e.Reasons[0].Rule != "access" {
 		return false
 	}
-	return !slices.ContainsFunc(pl.keep.Reasons(e.Path), func(r Reason) bool { return r.Rule == "elf" || strings.HasPrefix(r.Rule, "group:") })
+	return !slices.ContainsFunc(pl.keep.Reasons(e.sourcePath()), func(r Reason) bool { return r.Rule == "elf" || strings.HasPrefix(r.Rule, "group:") })
 }
 
 // interpreters by name, without version.

@@ -185,7 +185,7 @@ func (m maker) options(tree *layers.Tree) Options {
 	o := Options{
 		Granularity: m.pick([]string{GranularityAuto, GranularityFile, GranularityPackage}), Layers: m.pick([]string{LayersPreserve, LayersSquash}),
 		Compression: []layers.Compression{layers.Gzip, layers.Zstd, layers.Uncompressed, layers.EStargz}[m.IntN(4)],
-		User:        m.pick([]string{"", "", "0:0", "5:7"}), Reach: m.pick([]string{ReachReport, ReachKeep}), Allow: findingNames,
+		User:        m.pick([]string{"", "", "0:0", "5:7"}), Reach: m.pick([]string{ReachReport, ReachKeep}), Allow: allowable(),
 	}
 	patterns := func() []string {
 		var out []string
@@ -425,7 +425,7 @@ func TestLowerLayersStay(t *testing.T) {
 			continue // links to what later became a directory
 		}
 		few := m.somePaths(source)
-		o := Options{Granularity: GranularityFile, User: "0:0", Compression: []layers.Compression{layers.Gzip, layers.EStargz}[m.IntN(2)], Allow: findingNames}
+		o := Options{Granularity: GranularityFile, User: "0:0", Compression: []layers.Compression{layers.Gzip, layers.EStargz}[m.IntN(2)], Allow: allowable()}
 		k, err := Select(t.Context(), source, opened(few...), o)
 		if err == nil {
 			more := topPaths(source, k, planned(t, source, opened(few...), o))

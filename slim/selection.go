@@ -30,6 +30,9 @@ type selection struct {
 	who      User // whom the output runs as
 	accounts accounts
 
+	base         *Base     // nil on scratch
+	basePackages *pkgdb.DB // likewise
+
 	queue     []*layers.Entry
 	touchedBy map[string]*profile.Access // entries that the profile saw
 	touchedIn []string                   // their paths, sorted
@@ -100,6 +103,14 @@ func newSelection(t *layers.Tree, p *profile.Profile, o Options) (*selection, er
 	}
 	if s.packages, err = pkgdb.Read(t); err != nil {
 		return nil, err
+	}
+	if s.base = o.Base; s.base != nil {
+		if s.base.Tree == nil {
+			return nil, fmt.Errorf("%w: the base %s is named, and not given", ErrRules, s.base.Digest)
+		}
+		if s.basePackages, err = pkgdb.Read(s.base.Tree); err != nil {
+			return nil, fmt.Errorf("of the base: %w", err)
+		}
 	}
 	s.libs = elfdeps.NewResolver(layers.ELFTree{Tree: t})
 	s.exclude()

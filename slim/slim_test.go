@@ -1,6 +1,7 @@
 package slim
 
 import (
+	"slices"
 	"strconv"
 	"testing"
 
@@ -118,3 +119,8 @@ func TestLayersPreserved(t *testing.T) {
 }
 
 func owner(h layers.Header) string { return strconv.Itoa(h.UID) + ":" + strconv.Itoa(h.GID) }
+
+// allowable are the findings that can be allowed.
+func allowable() []string {
+	return slices.DeleteFunc(slices.Clone(findingNames), func(name string) bool { return notAllowed[name] != "" })
+}

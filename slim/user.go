@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/pare-image/pare/layers"
+	files "github.com/pare-image/pare/layers/accounts"
+	"github.com/pare-image/pare/slim/onbase"
 	"github.com/pare-image/pare/slim/profile"
 )
 
@@ -34,6 +36,8 @@ type accounts struct {
 	groups []account
 	passwd []byte
 	group  []byte
+	// What a base has of them, merged into the above; nil for none.
+	basePasswd, baseGroup []byte
 }
 
 type account struct {
@@ -46,10 +50,13 @@ type account struct {
 func (s *selection) readAccounts() (accounts, error) {
 	var a accounts
 	var err error
-	if a.passwd, err = s.readAccountFile(passwdFile); err != nil {
+	if a.passwd, err = readAccountFile(s.tree, passwdFile); err != nil {
 		return a, err
 	}
-	if a.group, err = s.readAccountFile(groupFile); err != nil {
+	if a.group, err = readAccountFile(s.tree, groupFile); err != nil {
+		return a, err
+	}
+	if err := s.mergeAccounts(&a); err != nil {
 		return a, err
 	}
 	for _, f := range colonLines(a.passwd, 7) {
@@ -67,21 +74,42 @@ func (s *selection) readAccounts() (accounts, error) {
 	return a, nil
 }
 
+// mergeAccounts makes one of the base's accounts and the source's.
+func (s *selection) mergeAccounts(a *accounts) error {
+	if s.base == nil {
+		return nil
+	}
+	var err error
+	if a.basePasswd, err = readAccountFile(s.base.Tree, passwdFile); err != nil {
+		return fmt.Errorf("of the base: %w", err)
+	}
+	if a.baseGroup, err = readAccountFile(s.base.Tree, groupFile); err != nil {
+		return fmt.Errorf("of the base: %w", err)
+	}
+	var users, groups []onbase.Finding
+	a.passwd, users = onbase.MergeAccounts(files.Passwd, a.basePasswd, a.passwd)
+	a.group, groups = onbase.MergeAccounts(files.Group, a.baseGroup, a.group)
+	for _, f := range append(users, groups...) {
+		s.finding(Finding{Name: f.Name, Severity: Severity(f.Severity), Path: f.Path, Text: f.Text, Next: f.Next})
+	}
+	return nil
+}
+
 // isID says whether runtimes take a number as a user or group: those of
 // runc are from 0 to 2147483647.
 func isID(n int) bool { return n >= 0 && n <= math.MaxInt32 }
 
 // readAccountFile gives nil for a file that is not there. One that cannot be
 // read is an error, or it would be replaced by one that lacks its users.
-func (s *selection) readAccountFile(name string) ([]byte, error) {
-	r, err := s.tree.Resolve(name)
+func readAccountFile(t *layers.Tree, name string) ([]byte, error) {
+	r, err := t.Resolve(name)
 	if err != nil {
 		return nil, nil //nolint:nilerr // absent is no error
 	}
 	if r.Entry.Type != layers.Regular {
 		return nil, fmt.Errorf("%s of the image is a %s, not a file", name, r.Entry.Type)
 	}
-	b, err := s.tree.ReadContent(r.Entry.Inode, maxRead)
+	b, err := t.ReadContent(r.Entry.Inode, maxRead)
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", name, err)
 	}
@@ -145,6 +173,9 @@ func (s *selection) chooseUser(a accounts) (User, error) {
 	if u, ok := s.droppedTo(a); ok {
 		return u, nil
 	}
+	if u, ok := baseUser(a); ok {
+		return u, nil
+	}
 	taken := map[int]bool{}
 	for _, x := range slices.Concat(a.users, a.groups) {
 		taken[x.id] = true
@@ -154,6 +185,18 @@ func (s *selection) chooseUser(a accounts) (User, error) {
 		id++
 	}
 	return User{UID: id, GID: id, From: "the image ran as root, and the recorded workload switched to no other user"}, nil
+}
+
+// baseUser is the user that bases have for programs that need no other.
+func baseUser(a accounts) (User, bool) {
+	for _, f := range colonLines(a.basePasswd, 7) {
+		uid, err1 := strconv.Atoi(f[2])
+		gid, err2 := strconv.Atoi(f[3])
+		if err1 == nil && err2 == nil && uid == nobodyElse && isID(gid) && f[0] == "nonroot" {
+			return User{UID: uid, GID: gid, From: "the base's nonroot: the image ran as root, and the recorded workload switched to no other user"}, true
+		}
+	}
+	return User{}, false
 }
 
 // droppedTo is the one user without privilege that the workload switched to.
@@ -267,8 +310,24 @@ func (s *selection) recordedHome() string {
 	return "/"
 }
 
-// accountFiles are passwd and group with the user's lines, when they lack them.
+// accountFiles are passwd and group with the user's lines, when they lack
+// them; on a base, when they are not as it has them.
 func (u User) accountFiles(a accounts) []Generated {
+	out := u.added(a)
+	for _, f := range []struct {
+		path         string
+		merged, base []byte
+	}{{passwdFile, a.passwd, a.basePasswd}, {groupFile, a.group, a.baseGroup}} {
+		done := slices.ContainsFunc(out, func(g Generated) bool { return g.Path == f.path })
+		if f.base != nil && !done && !bytes.Equal(f.merged, f.base) {
+			out = append(out, generatedText(f.path, f.merged, Reason{Rule: "merged", From: f.path}))
+		}
+	}
+	return out
+}
+
+// added are the files that get a line.
+func (u User) added(a accounts) []Generated {
 	var out []Generated
 	if u.UID == 0 {
 		return nil

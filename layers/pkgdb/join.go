@@ -7,6 +7,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/pare-image/pare/layers"
 )
 
 // ErrForeign says that packages of one format cannot be added to a database of
@@ -19,10 +21,12 @@ var ErrForeign = errors.New("packages of another format")
 // by ID; Files are those alone that base does not have so. A package of both
 // keeps base's stanza, and its lists get the carried entries; where the
 // versions differ, the carried files are the newer truth and so is d's stanza.
+// at says where the output has an entry of d, whose directories base may have
+// laid out otherwise; nil is where d has it.
 //
 // Both forms of dpkg's database are joined. The error is ErrForeign where d
 // has packages to add and the formats do not match.
-func (d *DB) Join(base *DB, carried func(path string) bool) (*Filtered, error) {
+func (d *DB) Join(base *DB, carried func(path string) bool, at func(path string) string) (*Filtered, error) {
 	f := d.Filter(carried)
 	switch {
 	case len(base.packages) == 0 && len(base.Unsupported) == 0:
@@ -32,7 +36,10 @@ func (d *DB) Join(base *DB, carried func(path string) bool) (*Filtered, error) {
 	case !base.isDpkg() || !d.isDpkg():
 		return nil, fmt.Errorf("adding %s to the base's packages: %w: the source's database is %q, the base's %q", f.Packages[0].ID(), ErrForeign, d.Format, base.Format)
 	}
-	j := &join{upper: d, base: base, carried: carried, inBase: map[string]*Package{}}
+	j := &join{upper: d, base: base, carried: carried, at: at, inBase: map[string]*Package{}}
+	if at == nil {
+		j.at = func(p string) string { return p }
+	}
 	for _, p := range base.packages {
 		j.inBase[p.Name+" "+p.Arch] = p
 	}
@@ -45,6 +52,7 @@ func (d *DB) isDpkg() bool { return d.Format == "dpkg" || d.Format == "status.d"
 type join struct {
 	upper, base *DB
 	carried     func(path string) bool
+	at          func(path string) string
 	inBase      map[string]*Package // by name and architecture
 	replaced    map[*Package][]byte // base's packages with another stanza
 	added       [][]byte            // stanzas
@@ -73,6 +81,9 @@ func (j *join) files(f *Filtered) (*Filtered, error) {
 	if err := j.common(f.Files); err != nil {
 		return nil, err
 	}
+	if err := j.leaveOut(); err != nil {
+		return nil, err
+	}
 	slices.SortFunc(j.out.Files, func(a, b File) int { return strings.Compare(a.Path, b.Path) })
 	slices.SortStableFunc(j.out.Packages, func(a, b *Package) int { return strings.Compare(a.ID(), b.ID()) })
 	return &j.out, nil
@@ -81,7 +92,7 @@ func (j *join) files(f *Filtered) (*Filtered, error) {
 // add adds one package of the source. known gets the base's package that it
 // stands for.
 func (j *join) add(p *Package, known map[*Package]bool) error {
-	spell := j.upper.spelling(p, j.carried)
+	spell := j.spelling(p)
 	have := j.inBase[p.Name+" "+p.Arch]
 	stanza := keepConffiles(p.stanza, spell.unchanged)
 	if j.base.Format == "dpkg" {
@@ -104,6 +115,31 @@ func (j *join) add(p *Package, known map[*Package]bool) error {
 		return j.addStatusD(p, have, stanza, sums)
 	}
 	return j.addInfo(p, have, spell, sums)
+}
+
+// spelling is that of p's lists: a name stays as it is where it leads to the
+// entry through base's directories, or links that are carried.
+func (j *join) spelling(p *Package) spelling {
+	return func(name string) string {
+		target := j.upper.divert(p, name)
+		e, links := j.upper.names.find(target)
+		if e == nil || !j.carried(e.Path) {
+			return ""
+		}
+		at := j.at(e.Path)
+		dir, base := path.Split(path.Clean(target))
+		if r, err := j.base.tree.Resolve(dir); err == nil && path.Join(r.Entry.Path, base) == at {
+			return name
+		}
+		foreign := func(l string) bool { return !j.carried(l) }
+		switch {
+		case at == e.Path && !slices.ContainsFunc(links, foreign):
+			return name
+		case target != name:
+			return ""
+		}
+		return at
+	}
 }
 
 // sums are the lines of p's md5sums about carried entries.
@@ -165,6 +201,26 @@ func (j *join) addInfo(p, have *Package, spell spelling, sums []string) error {
 
 func (j *join) write(p *Package, name string, content []byte) {
 	j.out.Files = append(j.out.Files, File{Path: name, Content: content, Package: p.ID(), Like: statusFile, Covers: j.upper.covers(p, j.carried)})
+}
+
+// leaveOut takes away the files that the base has to the letter.
+func (j *join) leaveOut() error {
+	var out []File
+	for _, f := range j.out.Files {
+		r, err := j.base.tree.Resolve(f.Path)
+		if err == nil && r.Entry.Type == layers.Regular && r.Entry.Size == int64(len(f.Content)) {
+			have, err := j.base.read(f.Path, maxStatus)
+			if err != nil {
+				return err
+			}
+			if bytes.Equal(have, f.Content) {
+				continue
+			}
+		}
+		out = append(out, f)
+	}
+	j.out.Files = out
+	return nil
 }
 
 // status writes dpkg's status file: the base's stanzas to the letter, those

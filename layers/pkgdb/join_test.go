@@ -147,7 +147,6 @@ func TestJoin(t *testing.T) {
 				"status": "Package: libc6\nStatus: install ok installed\nArchitecture: amd64\nVersion: 9\n\n" +
 					"Package: app\nStatus: deinstall ok config-files\nArchitecture: amd64\nVersion: 0\n\n" +
 					"Package: tool\nStatus: install ok installed\nArchitecture: amd64\nMulti-Arch: same\nVersion: 2\n\n",
-				"info/tool:amd64.list":    "/.\n/usr\n/usr/bin\n/usr/bin/tool\n",
 				"info/tool:amd64.md5sums": "bb  usr/bin/tool\n",
 				"diversions":              "/usr/bin/y\n/usr/bin/y.real\nz\n/usr/bin/app\n/usr/bin/app.real\ntool\n",
 			},
@@ -171,7 +170,7 @@ func TestJoin(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			_, upper := open(t, c.source)
 			_, base := open(t, c.base)
-			got, err := upper.Join(base, carriedPaths(c.carried...))
+			got, err := upper.Join(base, carriedPaths(c.carried...), nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -222,14 +221,14 @@ func layerOf(carried []string, files []File) string {
 func TestJoinForeign(t *testing.T) {
 	_, upper := open(t, joinSource)
 	_, base := open(t, apkBase)
-	if _, err := upper.Join(base, carriedPaths("/usr/bin/tool")); !errors.Is(err, ErrForeign) || !strings.Contains(err.Error(), "tool:amd64") {
+	if _, err := upper.Join(base, carriedPaths("/usr/bin/tool"), nil); !errors.Is(err, ErrForeign) || !strings.Contains(err.Error(), "tool:amd64") {
 		t.Errorf("dpkg onto apk: %v", err)
 	}
-	if got, err := upper.Join(base, carriedPaths()); err != nil || len(got.Files) > 0 || versions(got.Packages) != "busybox 1" {
+	if got, err := upper.Join(base, carriedPaths(), nil); err != nil || len(got.Files) > 0 || versions(got.Packages) != "busybox 1" {
 		t.Errorf("nothing onto apk: %v %v", got, err)
 	}
 	_, none := open(t, "-- layer --\nfile etc/passwd\n")
-	got, err := upper.Join(none, carriedPaths("/usr/bin/tool"))
+	got, err := upper.Join(none, carriedPaths("/usr/bin/tool"), nil)
 	if err != nil || versions(got.Packages) != "tool:amd64 2" {
 		t.Errorf("onto a base without packages: %v %v", got, err)
 	}

@@ -27,18 +27,11 @@ func Fit(source, base *layers.Tree, kept []string) error {
 	return nil
 }
 
-// fitPlatform allows for a variant or version that one side does not say.
 func fitPlatform(source, base *v1.ConfigFile) error {
-	same := func(a, b string) bool { return a == b || a == "" || b == "" }
-	if source.OS == base.OS && source.Architecture == base.Architecture && same(source.Variant, base.Variant) && same(source.OSVersion, base.OSVersion) {
+	if layers.SamePlatform(source, base) {
 		return nil
 	}
-	return fmt.Errorf("the image is for %s and the base for %s; choose a base for the image's platform", platform(source), platform(base))
-}
-
-func platform(c *v1.ConfigFile) string {
-	p := v1.Platform{OS: c.OS, Architecture: c.Architecture, Variant: c.Variant, OSVersion: c.OSVersion}
-	return fmt.Sprintf("%q", p.String())
+	return fmt.Errorf("the image is for %q and the base for %q; choose a base for the image's platform", layers.PlatformName(source), layers.PlatformName(base))
 }
 
 // fitLibrary compares the loader that kept programs name with those that the

@@ -2,6 +2,7 @@ package onbase
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -65,6 +66,7 @@ func seated(t *testing.T, source, base string, o Options) string {
 		t.Fatal(err)
 	}
 	var b strings.Builder
+	slices.SortStableFunc(got.Placed, func(a, b Placed) int { return strings.Compare(a.Path, b.Path) })
 	for _, p := range got.Placed {
 		whose := "source"
 		switch {
@@ -78,6 +80,15 @@ func seated(t *testing.T, source, base string, o Options) string {
 			b.WriteString(" from " + p.Source.Path)
 		}
 		b.WriteByte('\n')
+	}
+	for _, m := range got.Merged {
+		fmt.Fprintf(&b, "%s merged %q\n", m.Path, m.Content)
+	}
+	for _, l := range got.Links {
+		fmt.Fprintf(&b, "%s link to %s\n", l.Path, l.Target)
+	}
+	for _, p := range got.Gone {
+		fmt.Fprintf(&b, "%s gone\n", p)
 	}
 	for _, f := range got.Findings {
 		fmt.Fprintf(&b, "%s %s %s: %s\n", f.Severity, f.Name, f.Path, f.Text)

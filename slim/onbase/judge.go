@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/pare-image/pare/layers"
@@ -30,20 +31,51 @@ func (s *seater) judge(context.Context) error {
 		s.verdicts[p.ID()] = v
 	}
 	for _, x := range s.pairs {
-		if x.whose == ofSource && x.source.Type != layers.Directory {
+		switch {
+		case s.isDistro(x):
+			x.whose = ofNone
+			if x.base.Entry != nil {
+				x.whose = ofBase
+			}
+		case x.decided || x.whose != ofSource:
+		case x.source.Type == layers.Directory:
+			x.whose = ofSource
+		default:
 			x.whose = s.whose(x)
 		}
+	}
+	s.unlink()
+	return nil
+}
+
+// unlink leaves out the links to what is not wanted: the names of a
+// certificate that the base no longer trusts.
+func (s *seater) unlink() {
+	for _, x := range s.pairs {
+		if x.whose != ofSource || x.source.Type != layers.Symlink {
+			continue
+		}
+		if r, err := s.source.Tree.Resolve(x.source.Path); err == nil {
+			if to, ok := s.places[r.Entry.Path]; ok && to.whose == ofNone {
+				x.whose = ofNone
+			}
+		}
+	}
+}
+
+// verdict is the one about the package that owns x; nil where none does.
+func (s *seater) verdict(x *pair) *verdict {
+	if owner, ok := s.source.Packages.Owner(x.source.Path); ok {
+		return s.verdicts[owner.ID()]
 	}
 	return nil
 }
 
 // whose decides about one file. What no package owns is the application's, or
-// made when the source was built.
+// made when the source was built. What is below /etc is configuration: the
+// application's counts.
 func (s *seater) whose(x *pair) side {
-	var v *verdict
-	if owner, ok := s.source.Packages.Owner(x.source.Path); ok {
-		v = s.verdicts[owner.ID()]
-	}
+	v := s.verdict(x)
 	if x.base.Entry == nil {
 		return s.missing(x, v)
 	}
@@ -52,10 +84,12 @@ func (s *seater) whose(x *pair) side {
 		return ofBase
 	case v == nil:
 		return s.unowned(x)
+	case below(x.at, "/etc"):
+		return ofSource
 	case v.base == nil:
 		return s.conflict(x, fmt.Sprintf("it is of the package %s, which the base does not have, and the base's file differs", v.source.ID()))
-	case v.order == 0 || below(x.at, "/etc"):
-		return ofSource // changed after it was installed, or configuration
+	case v.order == 0:
+		return ofSource // changed after it was installed
 	case v.order > 0:
 		return ofBase
 	}
@@ -64,32 +98,56 @@ func (s *seater) whose(x *pair) side {
 
 // missing decides about a file that the base does not have. A newer version of
 // its package may have it by another name, or no longer; an older one may lack
-// it.
+// it. Bases are often made without documentation, which changes nothing.
 func (s *seater) missing(x *pair, v *verdict) side {
-	if v == nil || v.base == nil || v.order == 0 {
+	if v == nil || v.base == nil || v.order == 0 || below(x.at, "/etc") || isDocumentation(x.at) {
 		return ofSource
 	}
-	if v.order > 0 {
-		if next, ok := s.successor(x); ok {
-			x.at, x.base = next.Path, node{next, s.base.Tree}
-			return ofBase
-		}
+	next, succeeded := s.successor(x)
+	switch {
+	case v.order > 0 && succeeded:
+		return x.standFor(next)
+	case v.order > 0 && below(x.at, certificateDir):
+		return ofNone // trusted no longer
 	}
-	return s.conflict(x, fmt.Sprintf("the base has %s %s without it, the source has %s", v.base.ID(), v.base.Version, v.source.Version))
+	whose := s.conflict(x, fmt.Sprintf("the base has %s %s without it, the source has %s", v.base.ID(), v.base.Version, v.source.Version))
+	if whose == ofBase && succeeded {
+		return x.standFor(next)
+	}
+	if whose == ofBase {
+		return ofNone
+	}
+	return whose
+}
+
+// standFor has a file of the base by another name stand for x.
+func (x *pair) standFor(next node) side {
+	x.at, x.base = next.Path, next
+	return ofBase
+}
+
+// isDocumentation says that no program runs by a file.
+func isDocumentation(p string) bool {
+	return slices.ContainsFunc([]string{"/usr/share/doc", "/usr/share/info", "/usr/share/lintian", "/usr/share/locale", "/usr/share/man"}, func(dir string) bool {
+		return below(p, dir)
+	})
 }
 
 // successor is the base's library of the same soname beside: the version of a
 // file name (libz.so.1.2.13) is not what programs ask for.
-func (s *seater) successor(x *pair) (*layers.Entry, bool) {
+func (s *seater) successor(x *pair) (node, bool) {
+	if x.source.Type != layers.Regular {
+		return node{}, false
+	}
 	elf := x.source.Sniff().ELF
 	if elf == nil || elf.Soname == "" || strings.Contains(elf.Soname, "/") {
-		return nil, false
+		return node{}, false
 	}
 	r, err := s.base.Tree.Resolve(path.Join(path.Dir(x.at), elf.Soname))
 	if err != nil || r.Entry.Type != layers.Regular || r.Entry.Sniff().ELF == nil {
-		return nil, false
+		return node{}, false
 	}
-	return r.Entry, true
+	return node{r.Entry, s.base.Tree}, true
 }
 
 // unowned decides about a file that no package of the source owns and that
@@ -102,22 +160,20 @@ func (s *seater) unowned(x *pair) side {
 	return ofSource
 }
 
-// conflict is decided by the user, and else a finding.
+// conflict is decided by the user, and else a finding. Then the base's copy is
+// looked at as if it counted, so that what it lacks is named.
 func (s *seater) conflict(x *pair, why string) side {
 	switch s.Prefer {
 	case PreferSource:
 		return ofSource
 	case PreferBase:
-		if x.base.Entry == nil {
-			return ofSource // it has none that could be preferred
-		}
 		return ofBase
 	}
 	s.findings = append(s.findings, Finding{
 		Name: FindingConflict, Severity: SeverityError, Path: x.at, Text: why,
 		Next: "choose with --prefer source or --prefer base, or take a base that is not older",
 	})
-	return ofSource
+	return ofBase
 }
 
 func below(p, dir string) bool { return strings.HasPrefix(p, dir+"/") }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"path"
 	"slices"
-	"strings"
 
 	"github.com/pare-image/pare/layers"
 	"github.com/pare-image/pare/layers/pkgdb"
@@ -17,7 +16,7 @@ const (
 	PreferBase   = "base"
 )
 
-// Options is what a user can ask.
+// Options is what a user can ask, and what is known of the image.
 type Options struct {
 	// Prefer decides conflicts: PreferSource, PreferBase, or "" for none.
 	Prefer string
@@ -26,6 +25,9 @@ type Options struct {
 	// Written says of paths of the source that the output gets another
 	// content there, which is not looked at here.
 	Written func(path string) bool
+	// Names are paths by which programs use the source: what they lead to
+	// there they have to lead to in the output.
+	Names []string
 }
 
 // Side is an image with its packages.
@@ -44,10 +46,26 @@ type Placed struct {
 	Over bool
 }
 
+// Merged is a file whose content both sides make together.
+type Merged struct {
+	Path    string // in the output
+	Source  *layers.Entry
+	Content []byte
+}
+
+// Link is a symlink that the output needs where a name of the source would
+// lead nowhere: by a link between directories that the base does not have.
+type Link struct{ Path, Target string }
+
 // Seating is how a keep set stands on a base.
 type Seating struct {
-	Placed   []Placed // sorted by path in the output; of one path, the base's
+	Placed   []Placed // sorted by path of the source
+	Merged   []Merged // sorted by path
+	Links    []Link   // likewise
+	Gone     []string // of the source, sorted: what is not carried, as the base has it otherwise
 	Findings []Finding
+
+	view *view
 }
 
 // pair is an entry of the source and what the base has in its place.
@@ -57,6 +75,7 @@ type pair struct {
 	base    node // no Entry where the base has none
 	content bool // both have the same content
 	whose   side
+	decided bool // by what is no matter of versions
 }
 
 type side int
@@ -64,6 +83,7 @@ type side int
 const (
 	ofSource side = iota
 	ofBase
+	ofNone // what the source has is not wanted, and the base has nothing there
 )
 
 // seater seats one keep set.
@@ -73,8 +93,11 @@ type seater struct {
 	placer       *placer
 	contents     contents
 	pairs        []*pair
+	places       map[string]*pair    // by path of the source
 	verdicts     map[string]*verdict // by package
 	view         *view
+	merged       []Merged
+	links        []Link
 	findings     []Finding
 }
 
@@ -82,7 +105,7 @@ type seater struct {
 // are those of reading; what a user has to decide is a finding.
 func Seat(ctx context.Context, source, base Side, kept []string, o Options) (*Seating, error) {
 	s := &seater{
-		Options: o, source: source, base: base, placer: newPlacer(source.Tree, base.Tree), verdicts: map[string]*verdict{},
+		Options: o, source: source, base: base, placer: newPlacer(source.Tree, base.Tree), verdicts: map[string]*verdict{}, places: map[string]*pair{},
 		contents: contents{source: source.Tree, base: base.Tree, known: map[[2]*layers.Inode]bool{}},
 	}
 	kept = slices.Clone(kept)
@@ -90,7 +113,7 @@ func Seat(ctx context.Context, source, base Side, kept []string, o Options) (*Se
 	for _, p := range kept {
 		s.pair(p)
 	}
-	for _, step := range []func(context.Context) error{s.compare, s.judge, s.lay, s.check} {
+	for _, step := range []func(context.Context) error{s.compare, s.mergeCertificates, s.judge, s.lay, s.check} {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
@@ -98,7 +121,15 @@ func Seat(ctx context.Context, source, base Side, kept []string, o Options) (*Se
 			return nil, fmt.Errorf("standing on the base: %w", err)
 		}
 	}
-	return &Seating{Placed: s.placed(), Findings: sortFindings(s.findings)}, nil
+	out := &Seating{Merged: s.merged, Links: s.links, Findings: joinFindings(s.findings), view: s.view}
+	for _, x := range s.pairs {
+		if x.whose == ofNone {
+			out.Gone = append(out.Gone, x.source.Path)
+			continue
+		}
+		out.Placed = append(out.Placed, Placed{Path: x.at, Source: x.source, Base: x.whose == ofBase, Over: x.whose == ofSource && x.base.Entry != nil})
+	}
+	return out, nil
 }
 
 // pair finds the place of a kept path, and what the base has there.
@@ -120,6 +151,7 @@ func (s *seater) pair(p string) {
 		}
 	}
 	s.pairs = append(s.pairs, x)
+	s.places[p] = x
 }
 
 // fits settles what is a directory on one side.
@@ -128,12 +160,14 @@ func (s *seater) fits(x *pair) bool {
 	switch {
 	case ours && theirs:
 		x.whose = ofBase
-	case ours:
-		if _, ok := s.placer.directory(x.source.Path); !ok {
+	case ours: // a link to a directory: what is below goes there
+		at, ok := s.placer.directory(x.source.Path)
+		if !ok {
 			s.structure(x.source, x.at)
 			return false
 		}
-		x.whose = ofBase // a link to a directory: what is below goes there
+		dir, _ := s.base.Tree.Lookup(at)
+		x.at, x.base, x.whose = at, node{dir, s.base.Tree}, ofBase
 	case theirs:
 		// A link to a directory where the base has one: what it leads to is
 		// placed by itself, see alias.
@@ -203,22 +237,40 @@ func (s *seater) leadAlike(x *pair) bool {
 // lay puts what the source carries above the base.
 func (s *seater) lay(context.Context) error {
 	s.view = newView(s.base.Tree)
+	by := map[string]*pair{}
 	for _, x := range s.pairs {
-		if x.whose == ofSource {
-			s.view.put(x.at, node{x.source, s.source.Tree})
+		if x.whose != ofSource {
+			continue
 		}
+		if first, taken := by[x.at]; taken {
+			if err := s.both(first, x); err != nil {
+				return err
+			}
+			continue
+		}
+		by[x.at] = x
+		s.view.put(x.at, node{x.source, s.source.Tree})
 	}
 	s.view.seal()
 	return nil
 }
 
-// placed lists the pairs by their place. Two names of the source may have
-// become one.
-func (s *seater) placed() []Placed {
-	out := make([]Placed, 0, len(s.pairs))
-	for _, x := range s.pairs {
-		out = append(out, Placed{Path: x.at, Source: x.source, Base: x.whose == ofBase, Over: x.whose == ofSource && x.base.Entry != nil})
+// both joins two entries of the source that have become one path: behind
+// directories of which the base has one for two.
+func (s *seater) both(a, b *pair) error {
+	same := sameNode(a.source, b.source)
+	if same && a.source.Type == layers.Regular {
+		var err error
+		if same, err = s.source.Tree.SameContent(a.source.Inode, s.source.Tree, b.source.Inode); err != nil {
+			return err
+		}
 	}
-	slices.SortStableFunc(out, func(a, b Placed) int { return strings.Compare(a.Path, b.Path) })
-	return slices.CompactFunc(out, func(a, b Placed) bool { return a.Path == b.Path })
+	if !same && (a.source.Type != layers.Directory || b.source.Type != layers.Directory) {
+		s.findings = append(s.findings, Finding{
+			Name: FindingStructure, Severity: SeverityError, Path: a.at,
+			Text: fmt.Sprintf("%q and %q of the source would be one file on this base, whose directories lead to one another", a.source.Path, b.source.Path),
+			Next: "choose a base whose directories are laid out as the source's are",
+		})
+	}
+	return nil
 }

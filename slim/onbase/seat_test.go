@@ -1,6 +1,7 @@
 package onbase
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 
@@ -32,6 +33,7 @@ func TestSeat(t *testing.T) {
 	for _, c := range []struct {
 		name, source, base string
 		prefer             string
+		names              []string
 		want               string
 	}{
 		{
@@ -56,7 +58,7 @@ func TestSeat(t *testing.T) {
 			name:   "a directory that is a link in the base leads there",
 			source: layer + "dir lib\nfile lib/x \"x\"\nfile lib/sub/y \"y\"\ndir bin\nfile bin/z \"z\"\n",
 			base:   layer + "symlink lib -> usr/lib\nsymlink bin -> /usr/bin\ndir usr/bin\nfile usr/lib/x \"x\"\n",
-			want:   "/bin base\n/lib base\n/usr/bin/z source from /bin/z\n/usr/lib/sub source from /lib/sub\n/usr/lib/sub/y source from /lib/sub/y\n/usr/lib/x base from /lib/x\n",
+			want:   "/usr/bin base from /bin\n/usr/bin/z source from /bin/z\n/usr/lib base from /lib\n/usr/lib/sub source from /lib/sub\n/usr/lib/sub/y source from /lib/sub/y\n/usr/lib/x base from /lib/x\n",
 		},
 		{
 			name:   "a link between directories that the base does not have",
@@ -110,7 +112,7 @@ error base-structure /a/x: a file of the source, and the base has a symlink at "
 			name:   "an older package of the base is a conflict",
 			source: layer + "file usr/bin/p \"new\"\n" + dpkg("p", "3", "/usr/bin/p"),
 			base:   layer + "file usr/bin/p \"old\"\n" + dpkg("p", "2", "/usr/bin/p"),
-			want:   "/usr base\n/usr/bin base\n/usr/bin/p over\nerror base-conflict /usr/bin/p: the base has p 2, which is older than the source's 3\n",
+			want:   "/usr base\n/usr/bin base\n/usr/bin/p base\nerror base-conflict /usr/bin/p: the base has p 2, which is older than the source's 3\n",
 		},
 		{
 			name: "decided for the base", prefer: PreferBase,
@@ -128,13 +130,13 @@ error base-structure /a/x: a file of the source, and the base has a symlink at "
 			name:   "a file of a package that the base lacks, where the base has another",
 			source: layer + "file usr/bin/awk \"mawk\"\n" + dpkg("mawk", "1", "/usr/bin/awk"),
 			base:   layer + "file usr/bin/awk \"gawk\"\n" + dpkg("gawk", "1", "/usr/bin/awk"),
-			want:   "/usr base\n/usr/bin base\n/usr/bin/awk over\nerror base-conflict /usr/bin/awk: it is of the package mawk, which the base does not have, and the base's file differs\n",
+			want:   "/usr base\n/usr/bin base\n/usr/bin/awk base\nerror base-conflict /usr/bin/awk: it is of the package mawk, which the base does not have, and the base's file differs\n",
 		},
 		{
 			name:   "a file that nobody owns over one of the base's packages",
 			source: layer + "file usr/bin/p \"own\"\n",
 			base:   layer + "file usr/bin/p \"p\"\n" + dpkg("p", "2", "/usr/bin/p"),
-			want:   "/usr base\n/usr/bin base\n/usr/bin/p over\nerror base-conflict /usr/bin/p: no package of the source owns it, and the base's is of p\n",
+			want:   "/usr base\n/usr/bin base\n/usr/bin/p base\nerror base-conflict /usr/bin/p: no package of the source owns it, and the base's is of p\n",
 		},
 		{
 			name:   "a library whose file name has the version is succeeded by its soname",
@@ -146,7 +148,50 @@ error base-structure /a/x: a file of the source, and the base has a symlink at "
 			name:   "a newer package that lacks the file",
 			source: layer + "file usr/share/p/table\n" + dpkg("p", "1", "/usr/share/p/table"),
 			base:   layer + "file usr/bin/p\n" + dpkg("p", "2", "/usr/bin/p"),
-			want:   "/usr base\n/usr/share source\n/usr/share/p source\n/usr/share/p/table source\nerror base-conflict /usr/share/p/table: the base has p 2 without it, the source has 1\n",
+			want:   "/usr base\n/usr/share source\n/usr/share/p source\n/usr/share/p/table gone\nerror base-conflict /usr/share/p/table: the base has p 2 without it, the source has 1\n",
+		},
+		{
+			name:   "documentation that the base is made without",
+			source: layer + "file usr/share/doc/p/copyright\n" + dpkg("p", "1", "/usr/share/doc/p/copyright"),
+			base:   layer + "file usr/bin/p\n" + dpkg("p", "2", "/usr/bin/p"),
+			want:   "/usr base\n/usr/share source\n/usr/share/doc source\n/usr/share/doc/p source\n/usr/share/doc/p/copyright source\n",
+		},
+		{
+			name:   "a certificate that the base no longer trusts, with its names",
+			source: layer + "file usr/share/ca-certificates/x.crt\nsymlink etc/ssl/certs/x.pem -> /usr/share/ca-certificates/x.crt\nsymlink etc/ssl/certs/1.0 -> x.pem\n" + dpkg("ca-certificates", "1", "/usr/share/ca-certificates/x.crt"),
+			base:   layer + "file etc/ssl/certs/y\n" + dpkg("ca-certificates", "2", "/etc/ssl/certs/y"),
+			want:   "/etc base\n/etc/ssl base\n/etc/ssl/certs base\n/usr source\n/usr/share source\n/usr/share/ca-certificates source\n/etc/ssl/certs/1.0 gone\n/etc/ssl/certs/x.pem gone\n/usr/share/ca-certificates/x.crt gone\n",
+		},
+		{
+			name:   "bundles are one",
+			source: layer + "file etc/ssl/certs/ca-certificates.crt " + strconv.Quote(cert("old", "ours")) + "\nfile usr/share/ca-certificates/old.crt " + strconv.Quote(cert("old")) + "\n",
+			base:   layer + "file etc/ssl/certs/ca-certificates.crt " + strconv.Quote(cert("new")) + "\n",
+			want:   "/etc base\n/etc/ssl base\n/etc/ssl/certs base\n/etc/ssl/certs/ca-certificates.crt base\n/usr source\n/usr/share source\n/usr/share/ca-certificates source\n/etc/ssl/certs/ca-certificates.crt merged " + strconv.Quote(cert("new", "ours")) + "\n/usr/share/ca-certificates/old.crt gone\n",
+		},
+		{
+			name:   "the distribution is the base's, where it has packages",
+			source: layer + "file etc/os-release \"ID=ubuntu\\nVERSION_ID=22.04\\n\"\nfile etc/lsb-release\nfile usr/bin/p\n" + dpkg("p", "1", "/usr/bin/p"),
+			base:   layer + "file etc/os-release \"ID=debian\\nVERSION_ID=12\\n\"\nfile usr/bin/q\n" + dpkg("q", "1", "/usr/bin/q"),
+			want:   "/etc base\n/etc/os-release base\n/usr base\n/usr/bin base\n/usr/bin/p source\n/etc/lsb-release gone\nerror base-distribution /usr/bin/p: it is of the package p of \"ubuntu 22.04\", and the base is \"debian 12\": scanners would look it up there\n",
+		},
+		{
+			name:   "the distribution is the source's, where the base has no packages",
+			source: layer + "file etc/os-release \"ID=debian\\n\"\n",
+			base:   layer + "file etc/os-release \"ID=none\\n\"\n",
+			want:   "/etc base\n/etc/os-release over\n",
+		},
+		{
+			name:   "two names that the base makes one",
+			source: layer + "file bin/p \"a\"\nfile usr/bin/p \"b\"\nfile bin/q\nfile usr/bin/q\n",
+			base:   layer + "symlink bin -> usr/bin\ndir usr/bin\n",
+			want:   "/usr base\n/usr/bin base from /bin\n/usr/bin base\n/usr/bin/p source from /bin/p\n/usr/bin/p source\n/usr/bin/q source from /bin/q\n/usr/bin/q source\nerror base-structure /usr/bin/p: \"/bin/p\" and \"/usr/bin/p\" of the source would be one file on this base, whose directories lead to one another\n",
+		},
+		{
+			name:   "names that a link of the source makes",
+			names:  []string{"/bin/sh", "/lib/x/y", "/bin/nothing"},
+			source: layer + "symlink bin -> usr/bin\nsymlink lib -> usr/lib\nfile usr/bin/sh\nfile usr/lib/x/y\nfile srv/script 0755 \"#!/bin/run -x\\n\"\nfile usr/bin/run\n",
+			base:   layer + "dir bin\ndir lib\n",
+			want:   "/bin base\n/lib base\n/srv source\n/srv/script source\n/usr source\n/usr/bin source\n/usr/bin/run source\n/usr/bin/sh source\n/usr/lib source\n/usr/lib/x source\n/usr/lib/x/y source\n/bin/run link to /usr/bin/run\n/bin/sh link to /usr/bin/sh\n/lib/x link to /usr/lib/x\n",
 		},
 		{
 			name:   "a link that led somewhere",
@@ -156,16 +201,31 @@ error base-structure /a/x: a file of the source, and the base has a symlink at "
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if d := cmp.Diff(c.want, seated(t, c.source, c.base, Options{Prefer: c.prefer})); d != "" {
+			if d := cmp.Diff(c.want, seated(t, c.source, c.base, Options{Prefer: c.prefer, Names: c.names})); d != "" {
 				t.Errorf("(-want +got):\n%s", d)
 			}
 		})
 	}
 }
 
-const (
-	glibcLoader = "/lib64/ld-linux-x86-64.so.2"
-)
+const glibcLoader = "/lib64/ld-linux-x86-64.so.2"
+
+// versioned is a library that defines versions of symbols.
+func versioned(name string, versions ...string) string {
+	f := testelf.File{Soname: name[strings.LastIndexByte(name, '/')+1:], Defines: versions}
+	for _, v := range versions {
+		f.Symbols = append(f.Symbols, testelf.Symbol{Name: "of_" + v, Version: v})
+	}
+	return elf(name, f)
+}
+
+// wanting is a program that needs a version of a symbol of libc.so.6.
+func wanting(name, version string) string {
+	return elf(name, testelf.File{
+		Interp: glibcLoader, Needed: []string{"libc.so.6"},
+		Symbols: []testelf.Symbol{{Name: "of_" + version, Version: version, Library: "libc.so.6", Import: true}},
+	})
+}
 
 func TestSeatLibraries(t *testing.T) {
 	layer := "-- layer --\n"
@@ -185,13 +245,40 @@ func TestSeatLibraries(t *testing.T) {
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			var got strings.Builder
-			for line := range strings.Lines(seated(t, source, c.base, Options{})) {
-				if strings.HasPrefix(line, "error") {
-					got.WriteString(line)
-				}
+			if d := cmp.Diff(c.want, errorsOf(seated(t, source, c.base, Options{}))); d != "" {
+				t.Errorf("(-want +got):\n%s", d)
 			}
-			if d := cmp.Diff(c.want, got.String()); d != "" {
+		})
+	}
+}
+
+func errorsOf(text string) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(line, "error") {
+			b.WriteString(line)
+		}
+	}
+	return b.String()
+}
+
+// An older C library lacks versions of symbols; what programs lacked before
+// is not told.
+func TestSeatOlderLibrary(t *testing.T) {
+	libc := func(version string, symbols ...string) string {
+		return "-- layer --\n" + library("lib64/ld-linux-x86-64.so.2") + versioned("usr/lib/libc.so.6", symbols...) + dpkg("libc6", version, "/usr/lib/libc.so.6")
+	}
+	source := libc("2.38", "GLIBC_2.2.5", "GLIBC_2.38") + wanting("usr/bin/a", "GLIBC_2.38") + wanting("usr/bin/b", "GLIBC_2.38") + wanting("usr/bin/broken", "GLIBC_9")
+	conflict := "error base-conflict /usr/lib/libc.so.6: the base has libc6 2.31, which is older than the source's 2.38\n"
+	lacks := `error base-elf /usr/bin/a: needs "GLIBC_2.38" of "libc.so.6": not found in "/usr/lib/libc.so.6" of the base (and 1 more such files)` + "\n"
+	for _, c := range []struct{ name, base, prefer, want string }{
+		{"older", libc("2.31", "GLIBC_2.2.5"), "", conflict + lacks},
+		{"older, by choice", libc("2.31", "GLIBC_2.2.5"), PreferBase, lacks},
+		{"the source's, by choice", libc("2.31", "GLIBC_2.2.5"), PreferSource, ""},
+		{"newer", libc("2.40", "GLIBC_2.2.5", "GLIBC_2.38", "GLIBC_2.40"), "", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if d := cmp.Diff(c.want, errorsOf(seated(t, source, c.base, Options{Prefer: c.prefer}))); d != "" {
 				t.Errorf("(-want +got):\n%s", d)
 			}
 		})

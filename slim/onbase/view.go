@@ -12,6 +12,28 @@ import (
 	"github.com/pare-image/pare/layers/elfdeps"
 )
 
+// Lookup is the entry at exactly p of the output, as far as it is seated: of
+// the source, which says its path there, or of the base.
+func (s *Seating) Lookup(p string) (e *layers.Entry, ofBase, ok bool) {
+	n, ok := s.view.lookup(p)
+	return n.Entry, n.tree == s.view.base, ok
+}
+
+// Resolve follows p in the output and returns where it leads.
+func (s *Seating) Resolve(p string) (string, *layers.Entry, error) {
+	at, n, err := s.view.resolve(p)
+	return at, n.Entry, err
+}
+
+// Carry has the source's entry lie at p, whatever the base has there.
+func (s *Seating) Carry(p string, e *layers.Entry, tree *layers.Tree) {
+	s.view.put(p, node{e, tree})
+	s.view.seal()
+}
+
+// ELF is the output as package elfdeps wants it.
+func (s *Seating) ELF() elfdeps.SymbolTree { return elfView{s.view} }
+
 // view is the tree of an image: the base, and entries of the source above it.
 // Nothing above hides a directory of the base.
 type view struct {
@@ -111,7 +133,7 @@ func (v *view) resolve(p string) (string, node, error) {
 // elfView is the view as package elfdeps wants it.
 type elfView struct{ *view }
 
-var _ elfdeps.Tree = elfView{}
+var _ elfdeps.SymbolTree = elfView{}
 
 // maxConfig bounds a file of the loader's configuration.
 const maxConfig = 1 << 20
@@ -152,4 +174,12 @@ func (v elfView) ReadDir(p string) []string {
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
+}
+
+func (v elfView) Symbols(final string) (*elfdeps.Symbols, error) {
+	n, ok := v.lookup(final)
+	if !ok || n.Type != layers.Regular {
+		return nil, elfdeps.ErrNotELF
+	}
+	return layers.ELFTree{Tree: n.tree}.Symbols(n.Path)
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/pare-image/pare/layers"
 	"github.com/pare-image/pare/rebase"
 	"github.com/pare-image/pare/slim"
+	"github.com/pare-image/pare/slim/onbase"
 )
 
 // The exit codes; a signal's is 128 and its number.
@@ -55,7 +56,7 @@ func exitCode(err error) int {
 		return exitDone
 	case errors.As(err, &usage):
 		return exitUsage
-	case errors.Is(err, slim.ErrProfileImage), errors.Is(err, slim.ErrFindings), errors.Is(err, rebase.ErrFindings), errors.Is(err, errCheck):
+	case errors.Is(err, slim.ErrProfileImage), errors.Is(err, slim.ErrFindings), errors.Is(err, rebase.ErrFindings), errors.Is(err, onbase.ErrUnfit), errors.Is(err, errCheck):
 		return exitCheck
 	}
 	return exitFailed

@@ -91,6 +91,7 @@ type slimFlags struct {
 	options     slim.Options
 	rules       string
 	compression string
+	base        baseFlags
 }
 
 func (f *slimFlags) bind(cmd *cobra.Command) {
@@ -104,6 +105,8 @@ func (f *slimFlags) bind(cmd *cobra.Command) {
 	bindEnum(cmd, fl, &f.options.Reach, "reach", "what kept code can import or open by name and the workload did not: named as a risk, or kept", []string{slim.ReachReport, slim.ReachKeep})
 	f.options.Layers = slim.LayersPreserve
 	bindEnum(cmd, fl, &f.options.Layers, "layers", "an output layer for each source layer, or one", []string{slim.LayersPreserve, slim.LayersSquash})
+	f.base.bind(cmd)
+	bindEnum(cmd, fl, &f.options.Prefer, "prefer", "whose file counts where the base has another and versions of packages do not say", []string{slim.PreferSource, slim.PreferBase})
 	fl.StringVar(&f.options.User, "user", "", "run as `UID:GID` (default: the image's, the one that the workload switched to, or 65532:65532)")
 	fl.StringArrayVar(&f.options.Keep, "keep", nil, "keep what `PATTERN` (gitignore syntax) matches; repeatable")
 	fl.StringArrayVar(&f.options.Drop, "drop", nil, "drop what `PATTERN` matches, whoever keeps it; repeatable")
@@ -139,6 +142,9 @@ func (f *slimFlags) resolve(a *app) (slim.Options, error) {
 	}
 	var err error
 	if o.SourceDateEpoch, err = a.sourceDateEpoch(); err != nil {
+		return o, err
+	}
+	if err := f.base.check(o); err != nil {
 		return o, err
 	}
 	return o, o.Check()

@@ -29,7 +29,7 @@ func refusePlanOver(out string, sf *slimFlags, srcf *sourceFlags, image, dest st
 	if srcf.ca != "" && sameFile(out, srcf.ca) {
 		return refuse("the file of certificates")
 	}
-	for _, i := range []struct{ ref, what string }{{image, "the image"}, {dest, "the destination"}} {
+	for _, i := range []struct{ ref, what string }{{image, "the image"}, {dest, "the destination"}, {sf.base.base, "the base"}} {
 		r, err := reference.Parse(i.ref)
 		switch {
 		case err != nil || r.Path == "": // no file, or no reference: others say so

@@ -100,6 +100,9 @@ func (a *app) plans(ctx context.Context, image string, sf *slimFlags, srcf *sour
 		return nil, nil, err
 	}
 	defer w.Close()
+	if err := w.openBase(ctx, &sf.base, places); err != nil {
+		return nil, nil, err
+	}
 	src, err := a.open(ctx, image, srcf, places)
 	if err != nil {
 		return nil, nil, err
@@ -130,7 +133,10 @@ func planText(p *slim.Plan) string {
 	rows := [][]string{{"", "of source layer", "entries", "content", ""}}
 	for i, l := range p.Layers {
 		of := fmt.Sprint(l.Source)
-		if l.Source < 0 {
+		switch {
+		case l.Base:
+			of = "(the base's)"
+		case l.Source < 0:
 			of = "(pare's own)"
 		}
 		rows = append(rows, []string{fmt.Sprint(i), of, fmt.Sprint(l.Entries), size(l.Bytes), printable(cut(l.CreatedBy, 60))})

@@ -106,19 +106,9 @@ func (r *rebaser) remember(bases ...rebase.Base) {
 
 // openOnto opens the new base. A tag is refused unless it is to be resolved.
 func (r *rebaser) openOnto(ctx context.Context) (*opened, error) {
-	ref, err := reference.Parse(r.command.onto)
+	o, err := r.app.openPinned(ctx, "--onto", r.command.onto, r.command.pin, r.places)
 	if err != nil {
 		return nil, err
-	}
-	if !pinned(ref) && !r.command.pin {
-		return nil, fmt.Errorf("%w: --onto %s is a tag, which may be another image tomorrow; give its digest (@sha256:...), or resolve it with --pin", errCheck, ref)
-	}
-	o, err := r.app.open(ctx, r.command.onto, &sourceFlags{}, r.places)
-	if err != nil {
-		return nil, err
-	}
-	if !pinned(ref) {
-		r.app.term.note("%s is %s", ref, o.source.Descriptor.Digest)
 	}
 	bases, err := basesOf(o)
 	if err != nil {
@@ -129,30 +119,11 @@ func (r *rebaser) openOnto(ctx context.Context) (*opened, error) {
 	return o, nil
 }
 
-// pinned says whether a reference names its image by digest.
-func pinned(r reference.Ref) bool {
-	return r.Digest != (v1.Hash{}) || strings.Contains(r.Name, "@sha256:") || r.Kind == reference.DockerDaemon && strings.HasPrefix(r.Name, "sha256:")
-}
-
-// nameOf is what a base is called: without its digest.
-func nameOf(r reference.Ref) string {
-	if r.Kind != reference.Registry {
-		r.Digest = v1.Hash{}
-		return r.String()
-	}
-	name, _, _ := strings.Cut(r.Name, "@")
-	return name
-}
-
 // basesOf are the images of what was opened, as bases.
 func basesOf(o *opened) ([]rebase.Base, error) {
-	index := v1.Hash{}
-	if o.source.Index != nil {
-		index = o.source.Descriptor.Digest
-	}
 	var out []rebase.Base
 	for i := range o.images {
-		b, err := rebase.DescribeBase(nameOf(o.ref), index, o.images[i].image)
+		b, err := rebase.DescribeBase(nameOf(o.ref), o.index(), o.images[i].image)
 		if err != nil {
 			return nil, fmt.Errorf("reading %s: %w", o.ref, err)
 		}

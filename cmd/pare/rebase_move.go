@@ -84,11 +84,7 @@ func (r *rebaser) planPlatform(ctx context.Context, onto, src *opened, c *candid
 	if err != nil {
 		return nil, err
 	}
-	index := v1.Hash{}
-	if onto.source.Index != nil {
-		index = onto.source.Descriptor.Digest
-	}
-	described, err := rebase.DescribeBase(onto.nameFor(c), index, base.image)
+	described, err := rebase.DescribeBase(onto.nameFor(c), onto.index(), base.image)
 	if err != nil {
 		return nil, err
 	}
@@ -127,20 +123,6 @@ func (r *rebaser) scratch() (string, error) {
 	r.moves++
 	dir := filepath.Join(r.dir, strconv.Itoa(r.moves))
 	return dir, os.Mkdir(dir, 0o700)
-}
-
-// baseFor is the new base for an image's platform. A single one is for every
-// image: whether it fits is a finding.
-func (o *opened) baseFor(c *candidate) (*candidate, error) {
-	var have []string
-	for i := range o.images {
-		b := &o.images[i]
-		if o.source.Index == nil || matchesPlatform(b.id.Platform, c.id.Platform) || matchesPlatform(c.id.Platform, b.id.Platform) {
-			return b, nil
-		}
-		have = append(have, b.platform())
-	}
-	return nil, fmt.Errorf("%w: %s: the new base has no image for %s; it has %s", errCheck, rebase.FindingPlatform, c.platform(), strings.Join(have, ", "))
 }
 
 // nameFor is what the result's annotation calls the new base. A reference

@@ -33,6 +33,12 @@ libraries, interpreters, groups such as time zones), and writes the rest of the
 image to DEST: as a user without privilege, with a package database that lists
 exactly what is left. Same image, profile, options and pare: same digest.
 
+With --base the result stands on that image's own layers, unchanged and shared:
+what it has is not carried again, its patched packages win over the source's
+older ones, and package database, accounts and certificates are merged. Where
+nothing says whose file counts, --prefer does. A tag is refused unless --pin
+resolves it.
+
 Without -p, the profiles are those attached to IMAGE in its registry or OCI
 layout (pare profile push); which ones is said on stderr.
 
@@ -52,6 +58,7 @@ whole or not at all.`,
   pare slim oci:build:app -p profile.json -o docker-archive:app.tar:app:slim
   pare slim app:1.4 -p amd64.json -p arm64.json -o app:1.4-slim --granularity file
   pare slim app:1.4 --record --repair --http / -o app:1.4-slim
+  pare slim app:1.4 -p profile.json --base debian:12 --pin -o app:1.4-slim
   pare slim app:1.4 -p profile.json -o oci:out --plan plan.json --keep '/etc/app/**'`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
@@ -96,6 +103,9 @@ func runSlim(ctx context.Context, a *app, c slimCommand) error {
 	defer w.Close()
 	if err := reference.CheckDestination(ctx, dest, false, places); err != nil {
 		return fmt.Errorf("writing %s: %w", dest, err)
+	}
+	if err := w.openBase(ctx, &c.slim.base, places); err != nil {
+		return err
 	}
 	src, err := a.open(ctx, c.image, &c.source, places)
 	if err != nil {

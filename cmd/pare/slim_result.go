@@ -27,6 +27,7 @@ type slimImage struct {
 	SourceStoredBytes int64          `json:"sourceStoredBytes"` // of layers, as stored
 	StoredBytes       int64          `json:"storedBytes"`
 	User              slim.User      `json:"user"`
+	Base              *slim.Base     `json:"base,omitempty"` // nil on scratch
 	Summary           slim.Summary   `json:"summary"`
 	Findings          []slim.Finding `json:"findings"`
 	Risks             []slim.Risk    `json:"risks"`
@@ -74,7 +75,7 @@ func topOf(img v1.Image, idx v1.ImageIndex) (digest, mediaType string, err error
 func (b *built) document() (slimImage, error) {
 	si := slimImage{
 		Platform: b.id.Platform, SourceDigest: b.plan.Source.Digest, ProfileDigest: b.plan.Profile.Digest,
-		OptionsDigest: b.plan.OptionsDigest, User: b.plan.User, Summary: b.plan.Summary,
+		OptionsDigest: b.plan.OptionsDigest, User: b.plan.User, Base: b.plan.Options.Base, Summary: b.plan.Summary,
 		Findings: orEmpty(b.plan.Findings), Risks: orEmpty(b.plan.Risks),
 	}
 	h, err := b.image.Digest()

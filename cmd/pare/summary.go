@@ -42,6 +42,7 @@ func summary(p *slim.Plan, head []string, more ...[]string) string {
 		}
 	}
 	line("runs as", fmt.Sprintf("%d:%d: %s", p.User.UID, p.User.GID, oneLine(p.User.From)))
+	line("base", baseText(p))
 	line("drift", driftText(p.Profile.Derived))
 	line("kept by", ruleShares(s.ByRule))
 	line("dropped", ownerShares(s.DroppedByOwner))
@@ -49,6 +50,20 @@ func summary(p *slim.Plan, head []string, more ...[]string) string {
 	line("findings", findings(p.Findings))
 	line("risks", risks(p.Risks))
 	return b.String()
+}
+
+// baseText is what the base brings, and what became of the source's files that
+// it has too.
+func baseText(p *slim.Plan) string {
+	b, s := p.Options.Base, p.Summary
+	if b == nil {
+		return ""
+	}
+	name := oneLine(b.Digest)
+	if b.Name != "" {
+		name = oneLine(b.Name) + " (" + shortDigest(name) + ")"
+	}
+	return fmt.Sprintf("%s: %d entries, %s; %d of them in place of the source's, %d hidden by what is above", name, s.BaseEntries, size(s.BaseBytes), s.SharedEntries, s.OverEntries)
 }
 
 func percent(part, whole int64) string {

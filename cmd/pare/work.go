@@ -20,10 +20,12 @@ type work struct {
 	cache   *layers.Cache
 	dir     string
 	remove  func()
+	base    *opened // nil on scratch
+	bases   map[*candidate]*slim.Base
 }
 
 func newWork(a *app, sf *slimFlags, cf *cacheFlags) (*work, error) {
-	w := &work{app: a}
+	w := &work{app: a, remove: func() {}, bases: map[*candidate]*slim.Base{}}
 	var err error
 	if w.options, err = sf.resolve(a); err != nil {
 		return nil, err
@@ -35,12 +37,16 @@ func newWork(a *app, sf *slimFlags, cf *cacheFlags) (*work, error) {
 	return w, err
 }
 
-func (w *work) Close() { w.remove() }
+func (w *work) Close() {
+	w.closeBase()
+	w.remove()
+}
 
 // planned is a job whose plan is made. The tree is open.
 type planned struct {
 	job
 	tree *layers.Tree
+	base *slim.Base // nil on scratch; the work's to close
 	plan *slim.Plan
 }
 
@@ -48,6 +54,10 @@ func (p *planned) Close() { p.tree.Close() }
 
 // planJob reads the image and decides everything.
 func (w *work) planJob(ctx context.Context, src *opened, j job) (*planned, error) {
+	base, err := w.baseOf(ctx, j.candidate)
+	if err != nil {
+		return nil, err
+	}
 	config, err := j.image.ConfigFile()
 	if err != nil {
 		return nil, err
@@ -64,7 +74,7 @@ func (w *work) planJob(ctx context.Context, src *opened, j job) (*planned, error
 	}
 	w.app.term.draw("selecting files of " + j.platform())
 	o := w.options
-	o.Origin = j.origin
+	o.Origin, o.Base = j.origin, base
 	k, err := slim.Select(ctx, t, j.profile, o)
 	var p *slim.Plan
 	if err == nil {
@@ -75,7 +85,7 @@ func (w *work) planJob(ctx context.Context, src *opened, j job) (*planned, error
 		t.Close()
 		return nil, err
 	}
-	return &planned{job: j, tree: t, plan: p}, nil
+	return &planned{job: j, tree: t, base: base, plan: p}, nil
 }
 
 // built is a job whose image is made.
@@ -118,7 +128,7 @@ func (w *work) buildPlanned(ctx context.Context, p *planned, name string) (*buil
 		return nil, err
 	}
 	w.app.term.draw("building " + p.platform())
-	img, err := slim.Build(ctx, p.tree, p.plan, dir)
+	img, err := slim.BuildOn(ctx, p.tree, p.base, p.plan, dir)
 	w.app.term.endProgress()
 	if err != nil {
 		return nil, err

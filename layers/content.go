@@ -19,6 +19,10 @@ var ErrClosed = errors.New("the tree is closed")
 // errDamaged says that stored content is not what was stored.
 var errDamaged = errors.New("stored content is damaged")
 
+// largeBuffers are for reading files whole: of a library that is looked at, the
+// calls to the kernel cost more than the bytes.
+var largeBuffers = sync.Pool{New: func() any { b := make([]byte, 256<<10); return &b }}
+
 // store is where the content of one layer's files is found: files of the
 // cache, and spools of this run.
 type store struct {
@@ -101,7 +105,9 @@ func (s *store) get(ord int32) (*io.SectionReader, bool, error) {
 		return r, true, nil
 	}
 	sum := crc32.New(castagnoli)
-	_, err := io.Copy(sum, r)
+	buf := largeBuffers.Get().(*[]byte)
+	_, err := io.CopyBuffer(sum, r, *buf)
+	largeBuffers.Put(buf)
 	intact := err == nil && sum.Sum32() == l.sum
 	s.mu.Lock()
 	defer s.mu.Unlock()

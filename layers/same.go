@@ -33,7 +33,12 @@ func (t *Tree) SameContent(a *Inode, other *Tree, b *Inode) (bool, error) {
 // sameBytes reads both to the first difference. What could not be read is no
 // difference.
 func sameBytes(a, b io.Reader) (bool, error) {
-	x, y := make([]byte, 64<<10), make([]byte, 64<<10)
+	bx, by := largeBuffers.Get().(*[]byte), largeBuffers.Get().(*[]byte)
+	defer func() {
+		largeBuffers.Put(bx)
+		largeBuffers.Put(by)
+	}()
+	x, y := *bx, *by
 	for {
 		n, errA := io.ReadFull(a, x)
 		m, errB := io.ReadFull(b, y)

@@ -13,8 +13,8 @@ import (
 // usr-merge) takes all that was behind the link away.
 var checkStructure = check{name: FindingStructure, run: func(_ context.Context, s *scene) ([]Finding, error) {
 	var out []Finding
-	for e := range s.next.All() {
-		base, ok := s.base.Lookup(e.Path)
+	for base := range s.base.All() {
+		e, ok := s.next.Lookup(base.Path)
 		if !ok || base.Type == e.Type || base.Type != layers.Directory && e.Type != layers.Directory && !leadsToDirectory(s.base, base) {
 			continue
 		}

@@ -16,6 +16,9 @@ type moving struct {
 	flags   []string
 	// held are the packages whose fixes are not to arrive by --drop-shadow.
 	held []string
+	// torn is what --drop-shadow tears, as apt says it; it is refused until it
+	// is allowed.
+	torn string
 }
 
 // movingApps are seven applications on their distribution as it was released,
@@ -28,6 +31,8 @@ func movingApps() []moving {
 	for _, name := range []string{"nginx", "python", "redis", "postgres", "node"} {
 		out = append(out, moving{app: asReleased(apps[name]), held: store})
 	}
+	// npm brings what native modules are built with.
+	out[4].torn = "libssl-dev : Depends: libssl3 (= "
 	return append(out, moving{app: curlApp, held: store},
 		// liblzma-dev, which was left in, wants the liblzma5 that it was made
 		// with, and the new base has a later one.

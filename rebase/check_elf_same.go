@@ -50,7 +50,9 @@ func (c *elfCheck) affected(ctx context.Context, paths []string) ([]string, erro
 
 func sameFile(a, b elfdeps.File) bool { return a.Path == b.Path && a.Final == b.Final }
 
-// changedFiles are those of the paths at which next has other content than app.
+// changedFiles are those of the paths at which next has another file than app,
+// as far as the loader is concerned: most patches of a library leave its
+// symbols as they were.
 func (c *elfCheck) changedFiles(ctx context.Context, paths []string) (map[string]bool, error) {
 	changed := map[string]bool{}
 	var again []string // to be compared byte by byte
@@ -59,7 +61,7 @@ func (c *elfCheck) changedFiles(ctx context.Context, paths []string) (map[string
 		a, ok := c.next.Lookup(p)
 		b, had := c.app.Lookup(p)
 		switch {
-		case !ok || !had || a.Type != b.Type || a.Size != b.Size:
+		case !ok || !had || a.Type != b.Type:
 			changed[p] = true
 		case !c.ofOneLayer(a.Inode, b.Inode):
 			again, is, was = append(again, p), append(is, a.Inode), append(was, b.Inode)
@@ -78,9 +80,26 @@ func (c *elfCheck) changedFiles(ctx context.Context, paths []string) (map[string
 		if err != nil {
 			return nil, fmt.Errorf("comparing %q: %w", p, err)
 		}
-		changed[p] = !same
+		changed[p] = !same && !c.sameSymbols(p)
 	}
 	return changed, nil
+}
+
+// sameSymbols says that the ELF files at p give and want the same in both
+// trees. Files that cannot be read are not the same.
+func (c *elfCheck) sameSymbols(p string) bool {
+	next, app := layers.ELFTree{Tree: c.next}, layers.ELFTree{Tree: c.app}
+	x, y := next.ELF(p), app.ELF(p)
+	if x == nil || y == nil || x.Type != y.Type || x.Interp != y.Interp || x.Soname != y.Soname {
+		return false
+	}
+	a, err := next.Symbols(p)
+	if err != nil {
+		return false
+	}
+	b, err := app.Symbols(p)
+	return err == nil && a.Versioned == b.Versioned && slices.Equal(a.Imports, b.Imports) && slices.Equal(a.Exports, b.Exports) &&
+		slices.Equal(a.Needs, b.Needs) && slices.Equal(a.Versions, b.Versions)
 }
 
 // ofOneLayer says that both are what one and the same upper layer brings, which

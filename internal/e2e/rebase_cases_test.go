@@ -99,9 +99,14 @@ func (r *rebasing) constructed(ctx context.Context, t *testing.T) []constructed 
 			},
 		},
 		{
-			name: "F12 a directory that the image made opaque", old: old, new: tls,
-			layer:    []piece{{name: "usr/share/ca-certificates/"}, {name: "usr/share/ca-certificates/.wh..wh..opq"}, {name: "usr/share/ca-certificates/own.crt", content: "x"}},
-			findings: []string{"hidden-files /usr/share/ca-certificates"},
+			name: "F12 a directory of the base that the image made opaque", old: old, new: tls,
+			layer:    []piece{{name: "usr/share/doc/"}, {name: "usr/share/doc/.wh..wh..opq"}, {name: "usr/share/doc/own", content: "x"}},
+			findings: []string{"hidden-files /usr/share/doc"},
+		},
+		{
+			name: "F12 one that the image made, as Docker marks it", old: old, new: tls,
+			layer:   []piece{{name: "usr/share/ca-certificates/"}, {name: "usr/share/ca-certificates/.wh..wh..opq"}, {name: "usr/share/ca-certificates/own.crt", content: "x"}},
+			repairs: []string{"package-files /usr/share/ca-certificates/mozilla/ISRG_Root_X1.crt"},
 		},
 		{
 			name: "F13 a base for another processor", old: old, new: image(forProcessor(tls, "arm64")),

@@ -40,7 +40,7 @@ func (b *bed) worksAsBefore(ctx context.Context, a *app, ref string, img v1.Imag
 // dpkgSays is what dpkg and apt say of the packages, run in the image.
 func (b *bed) dpkgSays(ctx context.Context, ref string) ([]string, error) {
 	out, err := stdout(ctx, nil, append(slices.Clone(b.dockerCLI), "run", "--rm", "--network", "none", "--user", "0", "--entrypoint", "sh", ref, "-c",
-		"export LC_ALL=C; dpkg --audit; dpkg --verify; apt-get -qq check 2>&1 || true")...)
+		"export LC_ALL=C; dpkg --audit; dpkg --verify; apt-get -q check 2>&1 || true")...)
 	if err != nil {
 		return nil, err
 	}

@@ -49,8 +49,8 @@ func fitLibrary(source, base *layers.Tree, kept []string) error {
 	kept = slices.Sorted(slices.Values(kept))
 	for _, p := range kept {
 		e, ok := source.Lookup(p)
-		if !ok || e.Type != layers.Regular || e.Sniff().ELF == nil {
-			continue
+		if !ok || e.Type != layers.Regular || e.Sniff().ELF == nil || e.Sniff().ELF.Soname != "" {
+			continue // a C library is started by itself too
 		}
 		f := elfdeps.LibcFamily(e.Sniff().ELF.Interp)
 		if f == "" || have[f] != "" {

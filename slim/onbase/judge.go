@@ -90,7 +90,7 @@ func (s *seater) whose(x *pair) side {
 		return s.conflict(x, fmt.Sprintf("it is of the package %s, which the base does not have, and the base's file differs", v.source.ID()))
 	case v.order == 0:
 		return ofSource // changed after it was installed
-	case v.order > 0:
+	case v.order > 0 || isDocumentation(x.at):
 		return ofBase
 	}
 	return s.conflict(x, fmt.Sprintf("the base has %s %s, which is older than the source's %s", v.base.ID(), v.base.Version, v.source.Version))

@@ -174,7 +174,7 @@ func (l *linking) lacked(p string) (map[elfdeps.Lack]bool, error) {
 // finding names what is lacked: "GLIBC_2.38" of "libc.so.6".
 func (k *lacking) finding(p provider, v *view) Finding {
 	f := Finding{
-		Name: FindingElf, Severity: SeverityError, Path: k.files[0],
+		Name: FindingElf, Severity: SeverityError, Path: k.first(v),
 		Next: "choose a base of the source's distribution that is not older, or --prefer source",
 	}
 	names, whose := listed(slices.Sorted(maps.Keys(k.names))), "the source"
@@ -197,6 +197,16 @@ func (k *lacking) finding(p provider, v *view) Finding {
 		f.Text += fmt.Sprintf(" (and %d more such files)", more)
 	}
 	return f
+}
+
+// first is the first program among the files, or else the first of them.
+func (k *lacking) first(v *view) string {
+	for _, p := range k.files {
+		if n, ok := v.lookup(p); ok && n.Sniff().ELF.Interp != "" && n.Sniff().ELF.Soname == "" {
+			return p
+		}
+	}
+	return k.files[0]
 }
 
 // listed names the first few of many.

@@ -151,6 +151,12 @@ error base-structure /a/x: a file of the source, and the base has a symlink at "
 			want:   "/usr base\n/usr/share source\n/usr/share/p source\n/usr/share/p/table gone\nerror base-conflict /usr/share/p/table: the base has p 2 without it, the source has 1\n",
 		},
 		{
+			name:   "documentation of an older package",
+			source: layer + "file usr/share/doc/p/copyright \"new\"\n" + dpkg("p", "2", "/usr/share/doc/p/copyright"),
+			base:   layer + "file usr/share/doc/p/copyright \"old\"\n" + dpkg("p", "1", "/usr/share/doc/p/copyright"),
+			want:   "/usr base\n/usr/share base\n/usr/share/doc base\n/usr/share/doc/p base\n/usr/share/doc/p/copyright base\n",
+		},
+		{
 			name:   "documentation that the base is made without",
 			source: layer + "file usr/share/doc/p/copyright\n" + dpkg("p", "1", "/usr/share/doc/p/copyright"),
 			base:   layer + "file usr/bin/p\n" + dpkg("p", "2", "/usr/bin/p"),

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -135,6 +136,7 @@ func (r *rebasing) makeFleet(ctx context.Context, t *testing.T) (refs []string, 
 		img := must[v1.Image](t, "stacking")(mutate.AppendLayers(emptyOCI(), append(all[:2:2], own)...))
 		c := must[*v1.ConfigFile](t, "its config")(img.ConfigFile()).DeepCopy()
 		c.Architecture, c.OS, c.Config = config.Architecture, config.OS, config.Config
+		c.History = append(madeLayers(config.History)[:2:2], v1.History{CreatedBy: "the test"}) // regctl looks at it
 		img = must[v1.Image](t, "configuring")(mutate.ConfigFile(img, c))
 		ref := fmt.Sprintf("%s/fleet/app:%d", r.registry, i)
 		if err := remote.Write(must[name.Reference](t, "naming")(name.ParseReference(ref)), img, remote.WithContext(ctx)); err != nil {
@@ -143,6 +145,11 @@ func (r *rebasing) makeFleet(ctx context.Context, t *testing.T) (refs []string, 
 		refs, images = append(refs, ref), append(images, img)
 	}
 	return refs, must[map[string]bool](t, "listing layers")(layersOf(append(images, r.old.image, r.tls.image)...))
+}
+
+// madeLayers are the lines of a history that made layers.
+func madeLayers(all []v1.History) []v1.History {
+	return slices.DeleteFunc(slices.Clone(all), func(h v1.History) bool { return h.EmptyLayer })
 }
 
 // timeChecks measures, with warm indexes, what the checks of this image's move

@@ -88,12 +88,18 @@ func (m *moved) text(plans []*rebase.Plan) string {
 // text says what was made of a moved source.
 func (s *slimmed) text() string {
 	switch {
-	case s == nil || s.planned == nil && s.moved != nil:
+	case s == nil:
 		return ""
-	case s.planned == nil:
+	case s.already:
 		return "\n  slimmed    the image was made of this already"
+	case s.planned == nil:
+		return "" // the move is forbidden
 	}
-	return "\n" + summary(s.planned.plan, []string{"", "source", "slim", ""})
+	return "\n" + s.summary()
+}
+
+func (s *slimmed) summary() string {
+	return summary(s.planned.plan, []string{"", "source", "slim", ""})
 }
 
 // slimPlans are the accounts of what would be made of moved sources.
@@ -101,7 +107,7 @@ func (m *moved) slimPlans() string {
 	var b strings.Builder
 	for _, s := range m.slimmed {
 		if s != nil && s.planned != nil {
-			b.WriteString("\n\nslimmed again\n" + summary(s.planned.plan, []string{"", "source", "slim", ""}))
+			b.WriteString("\n\nslimmed again\n" + s.summary())
 		}
 	}
 	return b.String()

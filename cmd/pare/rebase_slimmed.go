@@ -23,8 +23,9 @@ type slimmed struct {
 	work   *work
 	job    job // of the moved source
 	moved  *opened
-	// planned is nil where the result is the image that there is.
-	planned *planned
+	// already says that the image was made of just this: it stays as it is.
+	already bool
+	planned *planned // nil where findings forbid the move, or already
 	built   *built
 }
 
@@ -49,7 +50,11 @@ func madeOnScratch(c *candidate) (*slim.Provenance, error) {
 	if !slim.IsSlim(config) || m.Annotations[rebase.AnnotationBaseDigest] != "" {
 		return nil, nil
 	}
-	return slim.ReadProvenance(config.Config.Labels)
+	made, err := slim.ReadProvenance(config.Config.Labels)
+	if err != nil || made.Options.Base != nil { // whose annotations were lost
+		return nil, err
+	}
+	return made, nil
 }
 
 // openMade opens what an image was made of: with --source there, else beside
@@ -116,8 +121,8 @@ func (r *rebaser) madeOn(ctx context.Context, s *slimmed) (name, digest string, 
 
 // planAgain plans the slim image of the moved source.
 func (r *rebaser) planAgain(ctx context.Context, s *slimmed, j job, p *rebase.Plan) error {
-	if p.Result == s.made.Source {
-		return nil // it is made of that already
+	if s.already = p.Result == s.made.Source; s.already {
+		return nil
 	}
 	img, err := rebase.Apply(p)
 	if err != nil {

@@ -20,18 +20,7 @@ var drifting = []string{"python"}
 // recorded as its distribution was released, then rebuilt on the patched one
 // with another source file, and slimmed with the old profile.
 func TestDrift(t *testing.T) {
-	b, set := testBed(t)
-	if set != "full" {
-		return // it needs images that CI does not make
-	}
-	for _, name := range drifting {
-		t.Run(name, func(t *testing.T) {
-			b.logf = t.Logf
-			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Minute)
-			defer cancel()
-			testDrift(ctx, t, b, apps[name])
-		})
-	}
+	eachNamed(t, drifting, 30*time.Minute, testDrift)
 }
 
 func testDrift(ctx context.Context, t *testing.T, b *bed, now app) {

@@ -33,3 +33,20 @@ func eachApp(t *testing.T, b *bed, set string, core []string, limit time.Duratio
 		})
 	}
 }
+
+// eachNamed runs a test for the apps of these names, where the whole set is
+// asked for: it needs images that CI does not make.
+func eachNamed(t *testing.T, names []string, limit time.Duration, test func(context.Context, *testing.T, *bed, app)) {
+	b, set := testBed(t)
+	if set != "full" {
+		return
+	}
+	for _, name := range names {
+		t.Run(name, func(t *testing.T) {
+			b.logf = t.Logf
+			ctx, cancel := context.WithTimeout(t.Context(), limit)
+			defer cancel()
+			test(ctx, t, b, apps[name])
+		})
+	}
+}

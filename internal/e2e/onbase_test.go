@@ -50,22 +50,11 @@ var onBases = []string{"gocgo", "java", "nginx", "node", "nodenative", "perl", "
 // is carried twice, and dpkg finds nothing to say. Bases that cannot serve are
 // refused with the reason named.
 func TestBase(t *testing.T) {
-	b, set := testBed(t)
-	if set != "full" {
-		return // it needs images that CI does not make
-	}
-	for _, name := range onBases {
-		t.Run(name, func(t *testing.T) {
-			b.logf = t.Logf
-			ctx, cancel := context.WithTimeout(t.Context(), 40*time.Minute)
-			defer cancel()
-			a := apps[name]
-			testBases(ctx, t, b, &a)
-		})
-	}
+	eachNamed(t, onBases, 40*time.Minute, testBases)
 }
 
-func testBases(ctx context.Context, t *testing.T, b *bed, a *app) {
+func testBases(ctx context.Context, t *testing.T, b *bed, on app) {
+	a := &on
 	s := must[*source](t, "making the image")(b.makeSource(ctx, a))
 	r := must[*recording](t, "preparing")(b.newRecording(a, s, b.recorders(a)[0]))
 	profile := must[string](t, "recording it")(r.full(ctx))

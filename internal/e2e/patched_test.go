@@ -28,31 +28,21 @@ const patchedFile = "/usr/lib/x86_64-linux-gnu/libssl.so.3"
 // were made of: without a new recording, the patched library arrives and the
 // full check passes.
 func TestPatched(t *testing.T) {
-	b, set := testBed(t)
-	if set != "full" {
-		return // it needs images that CI does not make
-	}
-	for _, name := range patched {
-		t.Run(name, func(t *testing.T) {
-			b.logf = t.Logf
-			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Minute)
-			defer cancel()
-			app := asReleased(apps[name])
-			testPatched(ctx, t, b, &app)
-		})
-	}
+	eachNamed(t, patched, 30*time.Minute, testPatched)
 }
 
-func testPatched(ctx context.Context, t *testing.T, b *bed, a *app) {
+func testPatched(ctx context.Context, t *testing.T, b *bed, now app) {
+	released := asReleased(now)
+	a := &released
 	old := must[string](t, "publishing the base as released")(b.publish(ctx, "pare-test/legacy:bookworm-release"))
-	now := must[string](t, "publishing the patched base")(b.publish(ctx, "pare-test/legacy:bookworm"))
+	onto := must[string](t, "publishing the patched base")(b.publish(ctx, "pare-test/legacy:bookworm"))
 	s := must[*source](t, "making the image")(b.makeSource(ctx, a))
 	r := must[*recording](t, "preparing")(b.newRecording(a, s, b.recorders(a)[0]))
 	profile := must[string](t, "recording it")(r.full(ctx))
 	before := must[*slimmed](t, "slimming it")(r.slim(ctx, "released", profile, "--granularity", "auto"))
 
 	dest := r.source.repo + ":patched"
-	args := []string{"rebase", before.registryRef(), "-p", profile, "--from", old, "--onto", now, "-o", dest, "--insecure", b.registry, "--progress", "quiet"}
+	args := []string{"rebase", before.registryRef(), "-p", profile, "--from", old, "--onto", onto, "-o", dest, "--insecure", b.registry, "--progress", "quiet"}
 	began := time.Now()
 	out := must[string](t, "moving it")(b.runPare(ctx, args...))
 	took := time.Since(began)
@@ -61,7 +51,7 @@ func testPatched(ctx context.Context, t *testing.T, b *bed, a *app) {
 	if err := b.works(ctx, a, after); err != nil {
 		t.Error(err)
 	}
-	base := must[v1.Image](t, "fetching the patched base")(b.fetchRef(ctx, now, r.file("oci-base")))
+	base := must[v1.Image](t, "fetching the patched base")(b.fetchRef(ctx, onto, r.file("oci-base")))
 	want := must[string](t, "reading the patched library")(fileIn(base, patchedFile))
 	had := must[string](t, "reading the old library")(fileIn(before.image, patchedFile))
 	got := must[string](t, "reading the library that arrived")(fileIn(after.image, patchedFile))

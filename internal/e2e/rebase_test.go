@@ -71,7 +71,7 @@ func newRebasing(t *testing.T, b *bed) *rebasing {
 	return r
 }
 
-// moved is one application in all that is made of it.
+// movedApp is one application in all that is made of it.
 type movedApp struct {
 	*moving
 	source   *source

@@ -23,7 +23,12 @@ func Check() Support {
 		return s
 	}
 	s.Notify = true
-	t := &trial{listener: make(chan int), result: make(chan unix.Errno)}
+	t := &trial{listener: make(chan int, 1), result: make(chan unix.Errno, 1)}
+	if err := unix.Pipe2(t.ended[:], unix.O_CLOEXEC); err != nil {
+		s.Why = fmt.Sprintf("making a pipe: %v", err)
+		return s
+	}
+	defer unix.Close(t.ended[0])
 	go t.ask()
 	fd := <-t.listener
 	if fd < 0 {
@@ -43,6 +48,7 @@ func Check() Support {
 type trial struct {
 	listener chan int
 	result   chan unix.Errno
+	ended    [2]int // a pipe; the end that is written is closed when the result is there
 }
 
 // magic is the argument of the call that is notified about: getpriority of a
@@ -60,6 +66,7 @@ func (t *trial) ask() {
 		runtime.UnlockOSThread()
 		return
 	}
+	defer unix.Close(t.ended[1])
 	b := &builder{}
 	b.load(offNr)
 	b.jump(unix.BPF_JEQ, unix.SYS_GETPRIORITY, 0, 3)
@@ -75,7 +82,9 @@ func (t *trial) ask() {
 		return
 	}
 	t.listener <- fd
-	_, _, errno = unix.Syscall(unix.SYS_GETPRIORITY, magic, 0, 0)
+	for errno = unix.EINTR; errno == unix.EINTR; {
+		_, _, errno = unix.Syscall(unix.SYS_GETPRIORITY, magic, 0, 0)
+	}
 	t.result <- errno
 }
 
@@ -88,19 +97,34 @@ func tryFilter(fprog *unix.SockFprog) (int, unix.Errno) {
 }
 
 // answer says whether the call went on: then it failed with its own error.
+//
+// A signal of the Go runtime, or a debugger that stops the thread, has the
+// kernel begin the call anew, even when it was answered just then: it is
+// answered until it has ended.
 func (t *trial) answer(fd int) bool {
 	var n notification
-	errno := n.receive(uintptr(fd))
-	for errno == unix.EINTR {
-		errno = n.receive(uintptr(fd))
-	}
-	if errno != 0 {
-		return false
-	}
-	to := response{id: n.id, flags: unix.SECCOMP_USER_NOTIF_FLAG_CONTINUE}
-	if to.send(uintptr(fd)) != 0 {
-		to = response{id: n.id, error: -int32(unix.ENOSYS)}
-		to.send(uintptr(fd))
+	for t.asks(fd) {
+		switch n.receive(uintptr(fd)) {
+		case 0:
+		case unix.EINTR, unix.ENOENT:
+			continue
+		default:
+			return false // closing the listener ends the call
+		}
+		to := response{id: n.id, flags: unix.SECCOMP_USER_NOTIF_FLAG_CONTINUE}
+		if errno := to.send(uintptr(fd)); errno != 0 && errno != unix.ENOENT {
+			return false
+		}
 	}
 	return <-t.result == unix.EINVAL
+}
+
+// asks waits for a notification; false: the call has ended.
+func (t *trial) asks(fd int) bool {
+	for {
+		to := []unix.PollFd{{Fd: int32(t.ended[0]), Events: unix.POLLIN}, {Fd: int32(fd), Events: unix.POLLIN}}
+		if _, err := unix.Poll(to, -1); err == nil {
+			return to[0].Revents == 0
+		}
+	}
 }

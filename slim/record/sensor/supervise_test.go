@@ -3,6 +3,7 @@
 package sensor
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -11,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -281,4 +283,35 @@ func TestCheck(t *testing.T) {
 	if n := len(children()); n != before {
 		t.Errorf("%d children", n)
 	}
+}
+
+// TestInterruptedCheck: a signal that comes while the call of the check waits,
+// or between its answer and its end, has the kernel begin it anew. Signals
+// like the Go runtime's own are sent to every thread as fast as they go.
+func TestInterruptedCheck(t *testing.T) {
+	needRecording(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	var sending sync.WaitGroup
+	sending.Go(func() {
+		for ctx.Err() == nil {
+			threads, err := os.ReadDir("/proc/self/task")
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			for _, thread := range threads {
+				if tid, err := strconv.Atoi(thread.Name()); err == nil {
+					_ = unix.Tgkill(os.Getpid(), tid, unix.SIGURG)
+				}
+			}
+		}
+	})
+	for i := range 300 {
+		if s := Check(); !s.OK() {
+			t.Errorf("%d: %+v", i, s)
+			break
+		}
+	}
+	cancel()
+	sending.Wait()
 }

@@ -14,7 +14,7 @@ import (
 )
 
 // checkUser wants the config's user and group to be there under the same
-// numbers, where they are names.
+// numbers, where they are names, and not to become root.
 var checkUser = check{name: FindingUser, run: func(_ context.Context, s *scene) ([]Finding, error) {
 	user, group, _ := strings.Cut(s.next.Config().Config.User, ":")
 	var out []Finding
@@ -41,8 +41,26 @@ var checkUser = check{name: FindingUser, run: func(_ context.Context, s *scene) 
 			Next: "give the image a numeric USER, or a base that has this one",
 		})
 	}
+	if !isRoot(s.app) && isRoot(s.next) {
+		out = append(out, Finding{
+			Name: FindingUser, Severity: SeverityError,
+			Text: fmt.Sprintf("the image runs as %q, which it has of its old base, and would run as root on the new one", s.app.Config().Config.User),
+			Next: "give the image a USER of its own, or, if root is meant, allow it with --allow " + FindingUser,
+		})
+	}
 	return out, nil
 }}
+
+// isRoot says whether an image runs as user 0, by number, by name or as it
+// names none.
+func isRoot(t *layers.Tree) bool {
+	user, _, _ := strings.Cut(t.Config().Config.User, ":")
+	if id, ok := idIn(t, accounts.Passwd, user); ok {
+		user = id
+	}
+	n, err := strconv.Atoi(user)
+	return user == "" || user == "root" || err == nil && n == 0
+}
 
 // idIn is an account's number in a file of accounts.
 func idIn(t *layers.Tree, file accounts.File, name string) (string, bool) {

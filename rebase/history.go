@@ -57,7 +57,7 @@ func (s *source) lines() []json.RawMessage {
 // to the n-th layer.
 func (s *source) upperHistory(n int, old []v1.History) []json.RawMessage {
 	lines := s.lines()
-	if len(old) > 0 && len(old) <= len(lines) && slices.EqualFunc(old, lines[:len(old)], sameLine) {
+	if ofLayers(old) == n && len(old) <= len(lines) && slices.EqualFunc(old, lines[:len(old)], sameLine) {
 		return lines[len(old):]
 	}
 	for i, raw := range lines {
@@ -69,6 +69,17 @@ func (s *source) upperHistory(n int, old []v1.History) []json.RawMessage {
 		}
 	}
 	return nil
+}
+
+// ofLayers counts the lines that made a layer.
+func ofLayers(lines []v1.History) int {
+	n := 0
+	for _, h := range lines {
+		if !h.EmptyLayer {
+			n++
+		}
+	}
+	return n
 }
 
 func sameLine(a v1.History, raw json.RawMessage) bool {

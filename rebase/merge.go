@@ -25,6 +25,7 @@ type merger struct {
 	seam, top      int // layers of the old base in app; the first that is no upper layer of its
 	packages       *pkgdb.Merged
 	baseDB, appDB  *pkgdb.DB
+	wiped          bool                    // the image took the whole database away
 	kept           map[string]bool         // paths of packages that stay
 	stays          map[*pkgdb.Package]bool // of any side
 	wants          wants
@@ -47,7 +48,8 @@ func (m *merger) finding(f Finding) {
 func (m *merger) run(ctx context.Context) error {
 	m.wants, m.kept, m.stays = wants{}, map[string]bool{}, map[*pkgdb.Package]bool{}
 	for _, step := range []func(context.Context) error{
-		m.mergePackages, m.checkUnmet, m.mergeDatabase, m.keepPackageFiles, m.uncoverPackageFiles, m.dropRemoved, m.mergeAccounts, m.findShadows,
+		m.mergePackages, m.checkUnmet, m.mergeDatabase, m.keepPackageFiles, m.uncoverPackageFiles, m.dropRemoved, m.dropLeft, m.mergeAccounts,
+		m.mergeDirectories, m.findShadows,
 	} {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -67,6 +69,9 @@ func (m *merger) mergePackages(context.Context) error {
 		if dbs[i], err = pkgdb.Read(t); err != nil {
 			return err
 		}
+	}
+	if m.wiped = len(dbs[0].Packages()) > 0 && len(dbs[1].Packages()) == 0; m.wiped {
+		dbs[1] = dbs[0] // that is no wish to have the packages' files away too
 	}
 	m.appDB, m.baseDB = dbs[1], dbs[2]
 	var err error
@@ -154,8 +159,12 @@ func (m *merger) layerOf(e *layers.Entry) *int {
 	return &n
 }
 
-// mergeDatabase wants the files of the merged database.
+// mergeDatabase wants the files of the merged database. An image that took the
+// database away gets none.
 func (m *merger) mergeDatabase(context.Context) error {
+	if m.wiped {
+		return nil
+	}
 	for i := range m.packages.Files {
 		if err := m.placeDatabase(&m.packages.Files[i]); err != nil {
 			return fmt.Errorf("merging package database: %q: %w", m.packages.Files[i].Path, err)
@@ -336,6 +345,42 @@ func (m *merger) dropFiles(names []string, why string, stays func(string) bool) 
 	}
 }
 
+// dropLeft takes away the image's copies of what the new base's packages do not
+// have any more, where the image changed owner or mode alone: bytes of which no
+// database would tell. What is configuration stays, as dpkg leaves it.
+func (m *merger) dropLeft(context.Context) error {
+	for _, p := range m.appDB.Packages() {
+		for _, name := range p.Paths() {
+			left, err := m.isLeft(name)
+			if err != nil {
+				return fmt.Errorf("comparing %q: %w", name, err)
+			}
+			if left {
+				m.wants[name] = want{why: RepairCopiedUp, gone: true}
+			}
+		}
+	}
+	return nil
+}
+
+// isLeft says whether an upper layer has a copy of the old base's file at
+// name, and the merged packages do not have it.
+func (m *merger) isLeft(name string) (bool, error) {
+	have, ok := viewAt(m.bare, name)
+	if !ok || have.isDir() || have.entry.Layer < m.newSeam || m.kept[name] || configuration(name) {
+		return false, nil
+	}
+	if _, err := m.base.ResolveLink(name); err == nil {
+		return false, nil
+	}
+	old, had := viewAt(m.old, name)
+	app, is := viewAt(m.app, name)
+	if !had || !is || old.isDir() || app.isDir() {
+		return false, nil
+	}
+	return sameContent(app, old)
+}
+
 // mergeAccounts merges passwd and its like where an upper layer carries them.
 func (m *merger) mergeAccounts(context.Context) error {
 	for _, file := range accounts.Files {
@@ -379,6 +424,26 @@ func readMerged(t *layers.Tree, p string) ([]byte, error) {
 		return nil, fmt.Errorf("reading %s: %w", p, err)
 	}
 	return b, nil
+}
+
+// mergeDirectories wants the new base's owner and mode of directories that an
+// upper layer lists as they were: layers list every directory above a file.
+func (m *merger) mergeDirectories(context.Context) error {
+	for e := range m.bare.All() {
+		if e.Layer < m.newSeam || e.Type != layers.Directory || e.Implied {
+			continue
+		}
+		old, had := viewAt(m.old, e.Path)
+		app, is := viewAt(m.app, e.Path)
+		base, comes := viewAt(m.base, e.Path)
+		if !had || !is || !comes || !old.isDir() || !app.isDir() || !base.isDir() {
+			continue
+		}
+		if h := mergeMeta(&old.entry.Header, &app.entry.Header, &base.entry.Header); !sameMeta(&e.Header, &h) {
+			m.wants[e.Path] = want{why: RepairCopiedUp, header: h}
+		}
+	}
+	return nil
 }
 
 // findShadows looks at every file of an upper layer that the new base has too.

@@ -428,7 +428,7 @@ func (m *move) build(ctx context.Context) error {
 // stacked is the image's upper layers on the new base, with a repair layer
 // on top unless that is nil.
 func (m *move) stacked(repair v1.Layer) (v1.Image, error) {
-	st := stacking{config: m.config, annotations: m.annotations()}
+	st := stacking{config: m.config}
 	for i, raw := range m.base.descriptors {
 		d, err := m.app.adopt(raw)
 		if err != nil {
@@ -444,6 +444,7 @@ func (m *move) stacked(repair v1.Layer) (v1.Image, error) {
 	st.layers = slices.Concat(m.base.layers, m.app.layers[m.seam:m.top])
 	st.history = m.stackedHistory(repair != nil)
 	if repair == nil {
+		st.annotations = m.annotations(st.diffIDs)
 		return m.app.stack(st)
 	}
 	d, id, err := describeLayer(repair)
@@ -454,6 +455,7 @@ func (m *move) stacked(repair v1.Layer) (v1.Image, error) {
 		return nil, err
 	}
 	st.descriptors, st.diffIDs, st.layers = append(st.descriptors, d), append(st.diffIDs, id), append(st.layers, repair)
+	st.annotations = m.annotations(st.diffIDs)
 	return m.app.stack(st)
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
 
 	"github.com/pare-image/pare/internal/testimage"
 	"github.com/pare-image/pare/layers"
@@ -77,8 +78,11 @@ func read(t *testing.T, p *Plan, name string) string {
 	}
 	defer tree.Close()
 	r, err := tree.Resolve(name)
-	if err != nil {
+	switch {
+	case err != nil:
 		return ""
+	case r.Entry.Type == layers.Directory:
+		return fmt.Sprintf("%04o %d:%d", r.Entry.Mode, r.Entry.UID, r.Entry.GID)
 	}
 	b, err := tree.ReadContent(r.Entry.Inode, 1<<20)
 	if err != nil {
@@ -182,6 +186,36 @@ func TestPlan(t *testing.T) {
 			uppers:  []string{"file bin/.wh.c\nfile var/lib/dpkg/info/.wh.c.list\n" + strings.SplitN(status("a 1"), "\n", 2)[0]},
 			repairs: []string{"removed-package /bin/d gone"},
 			has:     map[string]string{"/bin/c": "", "/bin/d": ""},
+		},
+		{
+			name:   "the image took the database away, as one does to make it smaller",
+			old:    base("file lib/liba.so.1.1 \"1\"\nsymlink lib/liba.so.1 -> liba.so.1.1", "a 1 /lib/liba.so.1.1 /lib/liba.so.1"),
+			base:   base("file lib/liba.so.1.2 \"2\"\nsymlink lib/liba.so.1 -> liba.so.1.2", "a 2 /lib/liba.so.1.2 /lib/liba.so.1"),
+			uppers: []string{"file var/lib/.wh.dpkg"},
+			has:    map[string]string{"/lib/liba.so.1": "0644 0:0 2", "/var/lib/dpkg/status": ""},
+		},
+		{
+			name: "a copy of a file, changed in mode alone, of a package that the new base does not have any more",
+			old:  base("file lib/liba.so 0644 0:0 \"1\"\nfile lib/own 0644 0:0 \"1\"", "a 1 /lib/liba.so /lib/own", "b 1"), base: base("", "b 1"),
+			uppers:  []string{"file lib/liba.so 0755 0:0 \"1\"\nfile lib/own \"mine\"\n" + status("a 1 /lib/liba.so /lib/own", "b 1")},
+			repairs: []string{"copied-up /lib/liba.so gone", "package-database /var/lib/dpkg/info/a.list gone", "package-database /var/lib/dpkg/status"},
+			has:     map[string]string{"/lib/liba.so": "", "/lib/own": "0644 0:0 mine"},
+		},
+		{
+			// A layer lists the directories above its files as they were.
+			name:    "a directory that the new base closes to others",
+			old:     "-- layer --\ndir srv 0777\ndir srv/d 0777\nfile srv/a",
+			base:    "-- layer --\ndir srv 0750 5:5\ndir srv/d 0750 5:5\nfile srv/a",
+			uppers:  []string{"dir srv 0777\ndir srv/d 0777 7:7\nfile srv/d/b"},
+			repairs: []string{"copied-up /srv", "copied-up /srv/d"},
+			has:     map[string]string{"/srv": "0750 5:5", "/srv/d": "0750 7:7"},
+		},
+		{
+			name:     "a base that runs as root under an image that did not",
+			old:      "-- config --\n{\"User\":\"svc\"}\n-- layer --\nfile etc/passwd \"svc:x:9:9:::\\n\"",
+			base:     "-- layer --\nfile etc/passwd \"svc:x:9:9:::\\n\"",
+			uppers:   []string{"file app"},
+			findings: []string{"error user-not-found"},
 		},
 		{
 			name:     "F7: directories over the links of a merged /usr",
@@ -345,6 +379,65 @@ func TestPlanHome(t *testing.T) {
 	}
 	if back := plannedFrom(t, there.result, b, a, Options{}); back.Result != there.Image.Digest {
 		t.Errorf("back again: %s, want %s: %v", back.Result, there.Image.Digest, back.Repairs)
+	}
+}
+
+// Builders hand annotations on: what an earlier move has noted of an image is
+// not true of one that was built on it since.
+func TestPlanInheritedAnnotations(t *testing.T) {
+	a, b := testimage.New(t, roundOld+status("a 1 /lib/liba")), testimage.New(t, roundNew+status("a 2 /lib/liba"))
+	app := testimage.New(t, roundOld+status("a 1 /lib/liba")+above([]string{"file app"}))
+	there := plannedFrom(t, app, a, b, Options{})
+	has, err := there.result.Manifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	built := testimage.New(t, roundNew+status("a 2 /lib/liba")+above([]string{"file app", "file own\n" + status("a 2 /lib/liba", "own 1 /own")}))
+	built = mutate.Annotations(built, has.Annotations).(v1.Image)
+	c, err := built.ConfigFile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := NotedLayers(c, has.Annotations); n != 0 {
+		t.Errorf("it is said to stand on %d layers", n)
+	}
+	down := plannedFrom(t, built, b, a, Options{})
+	if got := read(t, down, "/var/lib/dpkg/status"); !strings.Contains(got, "Package: a\nStatus: install ok installed\nVersion: 1\n") {
+		t.Errorf("on the first base the database says\n%s", got)
+	}
+}
+
+// A base whose history is not of its layers: of the image's it says nothing.
+func TestPlanHistoryOfOthers(t *testing.T) {
+	with := func(archive string, by ...string) v1.Image {
+		img := testimage.New(t, archive)
+		c, err := img.ConfigFile()
+		if err != nil {
+			t.Fatal(err)
+		}
+		c = c.DeepCopy()
+		c.History = nil
+		for _, text := range by {
+			c.History = append(c.History, v1.History{CreatedBy: text})
+		}
+		if img, err = mutate.ConfigFile(img, c); err != nil {
+			t.Fatal(err)
+		}
+		return img
+	}
+	const one = "-- layer --\nfile a\n"
+	app := with(one+above([]string{"file b", "file etc/c"}), "base", "app", repairedBy)
+	p := plannedFrom(t, app, with(one, "base", "app", repairedBy), with(one+above([]string{"file d"}), "base", "more"), Options{})
+	c, err := p.result.ConfigFile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var by []string
+	for _, h := range c.History {
+		by = append(by, h.CreatedBy)
+	}
+	if diff := cmp.Diff([]string{"base", "more", "app"}, by); diff != "" {
+		t.Errorf("history (-want +got):\n%s", diff)
 	}
 }
 

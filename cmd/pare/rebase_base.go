@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"strconv"
 	"strings"
 	"sync"
 
@@ -203,7 +202,7 @@ func (r *rebaser) findBase(ctx context.Context, config *v1.ConfigFile, annotatio
 	if found, err = rebase.FindBase(config, candidates); err == nil {
 		return found, nil
 	}
-	if n, bad := strconv.Atoi(annotations[rebase.AnnotationLayers]); bad == nil && n > 0 && n <= len(config.RootFS.DiffIDs) {
+	if n := rebase.NotedLayers(config, annotations); n > 0 {
 		b := rebase.Base{Name: name, Digest: digest, From: "layers"}
 		for _, id := range config.RootFS.DiffIDs[:n] {
 			b.DiffIDs = append(b.DiffIDs, id.String())

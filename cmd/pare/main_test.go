@@ -49,7 +49,7 @@ func TestScript(t *testing.T) {
 		RequireExplicitExec: true,
 		Condition:           condition,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"image": cmdImage, "big": cmdBig, "index": cmdIndex, "artifact": cmdArtifact, "rot": cmdRot, "lie": cmdLie,
+			"image": cmdImage, "big": cmdBig, "index": cmdIndex, "join": cmdJoin, "artifact": cmdArtifact, "rot": cmdRot, "lie": cmdLie,
 			"start": cmdStart, "signal": cmdSignal, "exited": cmdExited, "tmpfs": cmdTmpfs, "files": cmdFiles, "stall": cmdStall, "asked": cmdAsked,
 			"field": cmdField, "exit": cmdExit, "raw": cmdRaw, "guard": cmdGuard, "elf": cmdELF, "unaware": cmdUnaware,
 			"manifest": cmdManifest, "forge": cmdForge,
@@ -177,14 +177,32 @@ func writeTo(ts *testscript.TestScript, to string, img v1.Image, idx v1.ImageInd
 	check(ts, err)
 }
 
-// image FILE REF [docker]: makes the image that FILE describes, of OCI's media
-// types or of Docker's.
+// image FILE REF [docker] [KEY=VALUE...]: makes the image that FILE describes, of
+// OCI's media types or of Docker's, with annotations; see [annotations].
 func cmdImage(ts *testscript.TestScript, _ bool, args []string) {
 	img := parseImage(ts, args[0])
-	if len(args) > 2 {
+	if len(args) > 2 && args[2] == "docker" {
 		img = dockerTyped(ts, img)
 	}
+	if all := annotations(ts, args[2:]); len(all) > 0 {
+		img = mutate.Annotations(img, all).(v1.Image)
+	}
 	writeTo(ts, args[1], img, nil)
+}
+
+// annotations are those of arguments KEY=VALUE; a value @FILE is what is in the
+// file.
+func annotations(ts *testscript.TestScript, args []string) map[string]string {
+	all := map[string]string{}
+	for _, arg := range args {
+		if key, value, ok := strings.Cut(arg, "="); ok {
+			if file, is := strings.CutPrefix(value, "@"); is {
+				value = ts.ReadFile(file)
+			}
+			all[key] = value
+		}
+	}
+	return all
 }
 
 // big SIZE REF: makes an image of which /app/data has SIZE bytes that cannot be
@@ -205,14 +223,22 @@ func cmdBig(ts *testscript.TestScript, _ bool, args []string) {
 	writeTo(ts, args[1], img, nil)
 }
 
-// index REF FILE...: makes an index of images, and of an attestation.
+// index REF FILE... [KEY=VALUE...]: makes an index of images, and of an
+// attestation. Annotations are of the index, and of what it says of each image.
 func cmdIndex(ts *testscript.TestScript, _ bool, args []string) {
 	idx := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
+	said := annotations(ts, args[1:])
+	if len(said) > 0 {
+		idx = mutate.Annotations(idx, said).(v1.ImageIndex)
+	}
 	for _, f := range args[1:] {
+		if strings.Contains(f, "=") {
+			continue
+		}
 		img := parseImage(ts, f)
 		c, err := img.ConfigFile()
 		check(ts, err)
-		idx = mutate.AppendManifests(idx, mutate.IndexAddendum{Add: img, Descriptor: v1.Descriptor{Platform: c.Platform()}})
+		idx = mutate.AppendManifests(idx, mutate.IndexAddendum{Add: img, Descriptor: v1.Descriptor{Platform: c.Platform(), Annotations: said}})
 	}
 	attestation, err := mutate.AppendLayers(mutate.MediaType(empty.Image, types.OCIManifestSchema1), static.NewLayer([]byte("{}"), "application/vnd.in-toto+json"))
 	check(ts, err)
@@ -220,6 +246,22 @@ func cmdIndex(ts *testscript.TestScript, _ bool, args []string) {
 		Platform:    &v1.Platform{OS: "unknown", Architecture: "unknown"},
 		Annotations: map[string]string{"vnd.docker.reference.type": "attestation-manifest"},
 	}})
+	writeTo(ts, args[0], nil, idx)
+}
+
+// join REF IMAGE...: makes an index of images that there are.
+func cmdJoin(ts *testscript.TestScript, _ bool, args []string) {
+	idx := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
+	for _, text := range args[1:] {
+		ref, err := reference.Parse(text)
+		check(ts, err)
+		src, err := reference.Open(context.Background(), ref, places(ts))
+		check(ts, err)
+		defer src.Close()
+		c, err := src.Image.ConfigFile()
+		check(ts, err)
+		idx = mutate.AppendManifests(idx, mutate.IndexAddendum{Add: src.Image, Descriptor: v1.Descriptor{Platform: c.Platform()}})
+	}
 	writeTo(ts, args[0], nil, idx)
 }
 

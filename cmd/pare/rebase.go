@@ -146,6 +146,8 @@ func (c *rebaseCommand) refuse() error {
 		return nil
 	case c.sourceOutput != "" && (c.plan || c.list != ""):
 		return usagef("--source-output is for the one image that -o is for")
+	case c.sourceOutput != "" && c.sourceOutput == c.output:
+		return usagef("--source-output and -o are one; the moved source is another image than the result")
 	case c.onto == "":
 		return usagef("--onto is missing: which base shall the image stand on?")
 	case c.list != "" && (c.output != "" || c.plan):

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 
@@ -97,7 +98,7 @@ func (r *rebaser) remember(bases ...rebase.Base) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, b := range bases {
-		if b.Digest != "" && b.Config != nil {
+		if b.Digest != "" && b.Config != nil && len(b.DiffIDs) > 0 {
 			r.lock.Add(b)
 		}
 	}
@@ -156,7 +157,7 @@ func (r *rebaser) describe(ctx context.Context, text string) ([]rebase.Base, err
 // oldBase finds what the image stands on: named by --from; in the lock file;
 // the new base itself; named by the image's annotations; or as many layers as
 // an earlier move has noted.
-func (r *rebaser) oldBase(ctx context.Context, c *candidate) (rebase.Base, error) {
+func (r *rebaser) oldBase(ctx context.Context, onto *opened, c *candidate) (rebase.Base, error) {
 	config, err := c.image.ConfigFile()
 	if err != nil {
 		return rebase.Base{}, err
@@ -176,19 +177,31 @@ func (r *rebaser) oldBase(ctx context.Context, c *candidate) (rebase.Base, error
 	if err != nil {
 		return rebase.Base{}, err
 	}
-	return r.findBase(ctx, config, m.Annotations)
+	return r.findBase(ctx, onto, config, m.Annotations)
 }
 
-func (r *rebaser) findBase(ctx context.Context, config *v1.ConfigFile, annotations map[string]string) (rebase.Base, error) {
+// findBase looks among candidates. Where some are of the new base's repository,
+// no others are asked: of a base that stands on another, it is the one that is
+// to be moved.
+func (r *rebaser) findBase(ctx context.Context, onto *opened, config *v1.ConfigFile, annotations map[string]string) (rebase.Base, error) {
 	r.mu.Lock()
 	candidates := from("lock", r.lock.Bases)
 	r.mu.Unlock()
-	if r.onto != nil {
-		if bases, err := basesOf(r.onto); err == nil {
-			candidates = append(candidates, from("onto", bases)...)
+	name, digest := annotations[rebase.AnnotationBaseName], annotations[rebase.AnnotationBaseDigest]
+	if onto != nil {
+		bases, err := basesOf(onto)
+		if err != nil {
+			return rebase.Base{}, err
+		}
+		candidates = append(candidates, from("onto", bases)...)
+		repository := untagged(nameOf(onto.ref))
+		near := slices.DeleteFunc(slices.Clone(candidates), func(b rebase.Base) bool { return untagged(b.Name) != repository })
+		if _, err := rebase.FindBase(config, near); err == nil {
+			if candidates = near; untagged(name) != repository {
+				name, digest = "", ""
+			}
 		}
 	}
-	name, digest := annotations[rebase.AnnotationBaseName], annotations[rebase.AnnotationBaseDigest]
 	found, err := rebase.FindBase(config, candidates)
 	if err == nil && (digest == "" || found.Digest == digest || found.Index == digest) {
 		return found, nil
@@ -218,10 +231,15 @@ func (r *rebaser) findBase(ctx context.Context, config *v1.ConfigFile, annotatio
 // nameAt is a reference by digest of what annotations name.
 func nameAt(name, digest string) string {
 	name, _, _ = strings.Cut(name, "@")
+	return untagged(name) + "@" + digest
+}
+
+// untagged is the name of a repository; of a layout with its tag.
+func untagged(name string) string {
 	if i := strings.LastIndexByte(name, ':'); i > strings.LastIndexByte(name, '/') && !strings.HasPrefix(name, "oci:") {
-		name = name[:i]
+		return name[:i]
 	}
-	return name + "@" + digest
+	return name
 }
 
 // from marks bases with how they were found.

@@ -99,52 +99,97 @@ func (r *rebaser) checkImage(ctx context.Context, image string) (c checkedImage)
 		return c
 	}
 	defer src.Close()
-	subject := src
-	if subject, c.Base, c.Have, c.err = r.standing(ctx, src); c.err != nil {
-		return c
-	}
-	if subject != src {
-		defer subject.Close()
-	}
-	var onto *opened
-	if onto, c.err = r.app.open(ctx, c.Base, &sourceFlags{}, r.places); c.err != nil {
-		return c
-	}
-	defer onto.Close()
-	c.Now = onto.source.Descriptor.Digest.String()
-	if c.Behind = c.Now != c.Have && !onto.holds(c.Have); !c.Behind {
-		return c
-	}
-	for i := range subject.images {
-		p, err := r.planPlatform(ctx, onto, subject, &subject.images[i])
-		if err != nil {
-			c.err = err
+	for i := range src.images {
+		if c.err = r.checkPlatform(ctx, &c, src, &src.images[i]); c.err != nil {
 			return c
 		}
-		c.Plans = append(c.Plans, p)
 	}
 	return c
 }
 
-// standing is what would have to be moved: the image, or what it was slimmed
-// of; and the base that it records, by name and digest.
-func (r *rebaser) standing(ctx context.Context, src *opened) (subject *opened, base, digest string, err error) {
-	made, err := madeOnScratch(&src.images[0])
+// checkPlatform adds what is to be said of one platform's image. Of several
+// bases, one that has moved on is named.
+func (r *rebaser) checkPlatform(ctx context.Context, c *checkedImage, src *opened, one *candidate) error {
+	s, err := r.standing(ctx, src, one)
 	if err != nil {
-		return nil, "", "", err
+		return err
+	}
+	if s.subject != src {
+		defer s.subject.Close()
+	}
+	onto, err := r.app.open(ctx, s.base, &sourceFlags{}, r.places)
+	if err != nil {
+		return err
+	}
+	defer onto.Close()
+	now := onto.source.Descriptor.Digest.String()
+	behind := now != s.digest && !onto.holds(s.digest)
+	if c.Now == "" || behind && !c.Behind {
+		c.Base, c.Have, c.Now, c.Behind = s.base, s.digest, now, behind
+	}
+	if !behind {
+		return s.isOn(onto)
+	}
+	p, err := r.planPlatform(ctx, onto, s.subject, s.one)
+	if err == nil {
+		c.Plans = append(c.Plans, p)
+	}
+	return err
+}
+
+// standing is what would have to be moved, and on which base it says it stands.
+type standing struct {
+	subject      *opened
+	one          *candidate // of subject
+	base, digest string     // name, and digest
+	// since says that the base is that of a move that came after the image.
+	since bool
+}
+
+// standing finds what would have to be moved: the image, or what it was slimmed
+// of; and the base that it records.
+func (r *rebaser) standing(ctx context.Context, src *opened, one *candidate) (standing, error) {
+	made, err := madeOnScratch(one)
+	if err != nil {
+		return standing{}, err
 	}
 	if made == nil {
-		base, digest, err = r.recordedBase(ctx, &src.images[0])
-		return src, base, digest, err
+		base, digest, err := r.recordedBase(ctx, one)
+		return standing{subject: src, one: one, base: base, digest: digest}, err
 	}
-	s, err := r.openMade(ctx, src, &src.images[0], made)
+	s, err := r.openMade(ctx, src, one, made)
 	if err != nil {
-		return nil, "", "", err
+		return standing{}, err
 	}
-	if base, digest, err = r.madeOn(ctx, s); err != nil {
+	base, digest, err := r.madeOn(ctx, s)
+	if err != nil {
 		s.close()
 	}
-	return s.source, base, digest, err
+	return standing{subject: s.source, one: s.one, base: base, digest: digest, since: made.Options.Origin.Source != ""}, err
+}
+
+// isOn says whether the image has the layers of the base that it names: anybody
+// can write annotations, and builders hand them on.
+func (s *standing) isOn(onto *opened) error {
+	if s.since {
+		return nil
+	}
+	b, err := onto.baseFor(s.one)
+	if err != nil {
+		return err
+	}
+	described, err := rebase.DescribeBase(s.base, onto.index(), b.image)
+	if err != nil {
+		return err
+	}
+	config, err := s.one.image.ConfigFile()
+	if err != nil {
+		return err
+	}
+	if _, err := rebase.FindBase(config, []rebase.Base{described}); err != nil {
+		return fmt.Errorf("it says that it stands on %s, whose layers it does not have; what it stands on can be named with --from when it is moved", oneLine(s.base))
+	}
+	return nil
 }
 
 // holds says whether the index still has a manifest: an image may name its
@@ -168,7 +213,7 @@ func (r *rebaser) recordedBase(ctx context.Context, c *candidate) (name, digest 
 	if err != nil {
 		return "", "", err
 	}
-	b, err := r.findBase(ctx, config, map[string]string{})
+	b, err := r.findBase(ctx, nil, config, map[string]string{})
 	if err == nil && b.Name == "" {
 		err = rebase.ErrNoBase
 	}

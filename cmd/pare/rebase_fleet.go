@@ -21,7 +21,10 @@ const moveTogether = 4
 const maxFleet = 16 << 20
 
 // fleetLine is one line of a file of images.
-type fleetLine struct{ image, dest string }
+type fleetLine struct {
+	number      int
+	image, dest string
+}
 
 // readFleet reads lines of so many words; "#" begins a comment.
 func readFleet(name string, words int) ([]fleetLine, error) {
@@ -40,7 +43,7 @@ func readFleet(name string, words int) ([]fleetLine, error) {
 		case len(f) < words || len(f) > 2:
 			return nil, usagef("%s, line %d: want %q", printable(name), n, []string{"IMAGE", "IMAGE DEST"}[words-1])
 		}
-		out = append(out, fleetLine{f[0], append(f, "")[1]})
+		out = append(out, fleetLine{n, f[0], append(f, "")[1]})
 	}
 	return out, s.Err()
 }
@@ -67,14 +70,8 @@ func (r *rebaser) moveAll(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, l := range lines {
-		dest, err := reference.Parse(l.dest)
-		if err == nil {
-			err = reference.CheckDestination(ctx, dest, false, r.places)
-		}
-		if err != nil {
-			return fmt.Errorf("writing %s: %w", printable(l.dest), err)
-		}
+	if err := r.checkFleet(ctx, lines); err != nil {
+		return err
 	}
 	all := make([]fleetImage, len(lines))
 	g, gctx := errgroup.WithContext(ctx)
@@ -89,6 +86,35 @@ func (r *rebaser) moveAll(ctx context.Context) error {
 		return err
 	}
 	return errors.Join(r.saveLock(), r.tellAll(all))
+}
+
+// checkFleet looks at the destinations before anything is written. Lines are
+// moved together: none may write what another writes or reads.
+func (r *rebaser) checkFleet(ctx context.Context, lines []fleetLine) error {
+	writes := map[string]int{}
+	for _, l := range lines {
+		dest, err := reference.Parse(l.dest)
+		if err == nil {
+			err = reference.CheckDestination(ctx, dest, false, r.places)
+		}
+		if err != nil {
+			return fmt.Errorf("writing %s: %w", printable(l.dest), err)
+		}
+		if first := writes[dest.String()]; first != 0 {
+			return usagef("%s, line %d: %s is the destination of line %d too; give each image one of its own", printable(r.command.list), l.number, dest, first)
+		}
+		writes[dest.String()] = l.number
+	}
+	for _, l := range lines {
+		ref, err := reference.Parse(l.image)
+		if err != nil {
+			continue // which its own line will say
+		}
+		if first := writes[ref.String()]; first != 0 && first != l.number {
+			return usagef("%s, line %d: %s is what line %d writes; put one of them in a file of its own", printable(r.command.list), l.number, ref, first)
+		}
+	}
+	return nil
 }
 
 func (r *rebaser) moveLine(ctx context.Context, l fleetLine) fleetImage {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -76,7 +77,7 @@ func (r *rebaser) planOne(ctx context.Context, m *moved, c *candidate) error {
 
 // planPlatform plans the move of one platform's image onto a base.
 func (r *rebaser) planPlatform(ctx context.Context, onto, src *opened, c *candidate) (*rebase.Plan, error) {
-	old, err := r.oldBase(ctx, c)
+	old, err := r.oldBase(ctx, onto, c)
 	if err != nil {
 		return nil, err
 	}
@@ -208,7 +209,8 @@ func (r *rebaser) assemble(m *moved, images []v1.Image) (v1.Image, v1.ImageIndex
 }
 
 // movedIndex is the source's index with other images in their places. What
-// else it names, attestations about the old images, is left out.
+// else it names, attestations about the old images, is left out; what it says
+// of their base is said of the new one.
 func movedIndex(m *moved, images []v1.Image) (v1.ImageIndex, error) {
 	from, err := m.source.source.Index.IndexManifest()
 	if err != nil {
@@ -216,6 +218,7 @@ func movedIndex(m *moved, images []v1.Image) (v1.ImageIndex, error) {
 	}
 	manifest := from.DeepCopy()
 	manifest.Manifests = nil
+	manifest.Annotations = onBase(manifest.Annotations, m.plans[0].NewBase)
 	idx := &slimIndex{manifest: manifest, images: map[v1.Hash]v1.Image{}}
 	for i := range images {
 		d, err := partial.Descriptor(images[i])
@@ -224,11 +227,24 @@ func movedIndex(m *moved, images []v1.Image) (v1.ImageIndex, error) {
 		}
 		desc := m.source.images[i].desc
 		desc.MediaType, desc.Digest, desc.Size = d.MediaType, d.Digest, d.Size
+		desc.Annotations = onBase(desc.Annotations, m.plans[i].NewBase)
 		manifest.Manifests = append(manifest.Manifests, desc)
 		idx.images[d.Digest] = images[i]
 	}
 	idx.raw, err = json.Marshal(manifest)
 	return idx, err
+}
+
+// onBase are annotations with another base in the place of the one that they
+// name, if they name one.
+func onBase(annotations map[string]string, base rebase.Subject) map[string]string {
+	out := maps.Clone(annotations)
+	for key, value := range map[string]string{rebase.AnnotationBaseName: base.Name, rebase.AnnotationBaseDigest: base.Digest} {
+		if _, says := out[key]; says {
+			out[key] = value
+		}
+	}
+	return out
 }
 
 // listReferrers finds what is said about the old image: it is about another

@@ -100,7 +100,7 @@ func (w *work) recordFirst(ctx context.Context, c *slimCommand, src *opened, one
 	rc := recordCommand{
 		image: c.image, args: c.args, output: f.save,
 		start: startFlags{engine: f.run.engine, network: f.run.network, env: f.run.env, volumes: f.run.overrides.Volumes, dns: f.run.dns, hosts: f.run.hosts},
-		work:  f.questions, end: endFlags{until: untilAuto, stop: engine.DefaultGrace}, cache: c.cache,
+		work:  f.questions, end: endFlags{until: untilAuto, stop: f.run.stop}, cache: c.cache,
 	}
 	r, err := w.app.record(ctx, rc, src, one)
 	if err != nil {

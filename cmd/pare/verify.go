@@ -40,6 +40,7 @@ type verifyFlags struct {
 	hosts     []string
 	overrides verify.Overrides
 	timeout   time.Duration
+	stop      time.Duration
 	junit     string
 }
 
@@ -58,6 +59,7 @@ func (f *verifyFlags) bind(cmd *cobra.Command) {
 	fl.BoolVar(&f.overrides.WritableRoot, "writable-root", false, "leave the root file system writable")
 	fl.StringArrayVar(&f.overrides.Missing, "allow-missing", nil, "`PATH`, and what is below, was dropped on purpose; repeatable")
 	fl.DurationVar(&f.timeout, "timeout", time.Minute, "give up when it is not ready after `DURATION`")
+	fl.DurationVar(&f.stop, "stop-timeout", engine.DefaultGrace, "kill the program when it has not ended `DURATION` after its stop signal")
 	fl.StringVar(&f.junit, "junit", "", "also write the report as JUnit XML to `FILE`")
 }
 
@@ -187,7 +189,7 @@ func (a *app) verify(ctx context.Context, e engine.Engine, f *verifyFlags, r ver
 	report, err := verify.Run(ctx, verify.Options{
 		Engine: e, Slim: r.slim, Source: r.source, RunSource: r.runSource, Profile: r.profile, Overrides: f.overrides,
 		Start: engine.SpecOptions{Args: r.args, Env: f.env, Network: engine.Network(f.network), DNS: f.dns, Hosts: f.hosts},
-		Ready: f.timeout, Dir: dir, Tell: a.term.draw,
+		Ready: f.timeout, Grace: f.stop, Dir: dir, Tell: a.term.draw,
 		Probes: probe.Options{Getenv: a.env, Output: a.term.stderr},
 	})
 	a.term.endProgress()

@@ -28,7 +28,8 @@ func judgeEnd(o, source *outcome, stopSignal int, w *workload) Check {
 		if !c.OK {
 			c.Text += "; the source " + source.end(stopSignal)
 		}
-	case o.killed:
+	case o.killed: // as may be what the source does, as process 1 without a handler
+		c.Text += " (--stop-timeout gives it longer, --source compares with what the source does)"
 	case w.exits && w.argv != nil: // with other arguments it may end otherwise
 		if c.OK = o.itself && o.exit.Code == w.code; !c.OK {
 			c.Text += fmt.Sprintf("; when recorded it ended by itself with exit code %d", w.code)
@@ -55,7 +56,7 @@ func (o *outcome) end(stopSignal int) string {
 	}
 	switch {
 	case o.killed:
-		return "did not end on " + name + " in time and was killed"
+		return fmt.Sprintf("did not end within %v of %s and was killed", o.grace, name)
 	case o.itself:
 		return "ended by itself with " + how
 	}

@@ -38,6 +38,7 @@ type outcome struct {
 	exit     engine.ExitStatus
 	words    string        // its last lines, to be put behind a text
 	endedIn  time.Duration // after the stop signal
+	grace    time.Duration // that it had then
 	recorded []*profile.Profile
 	noRecord error
 }
@@ -107,7 +108,7 @@ func (l *launch) ask(ctx context.Context, c engine.Container, out *outcome) erro
 
 // end stops the program as a runtime would, and waits for its end.
 func (l *launch) end(ctx context.Context, c engine.Container, out *outcome) error {
-	out.itself = engine.Ended(c)
+	out.itself, out.grace = engine.Ended(c), l.grace
 	began := time.Now()
 	if !out.itself {
 		var err error

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -138,7 +139,7 @@ func texts(argv []string) []string {
 // launch prepares a start.
 func (v *verifier) launch(spec engine.Spec, w *workload) *launch {
 	l := &launch{
-		engine: v.Engine, spec: spec, asks: v.Probes, grace: v.Grace, dir: v.Dir,
+		engine: v.Engine, spec: spec, asks: v.Probes, grace: cmp.Or(v.Grace, engine.DefaultGrace), dir: v.Dir,
 		watch: w.watch(),
 		ready: probe.ReadyOptions{Ports: w.ports(), Timeout: v.Ready},
 	}

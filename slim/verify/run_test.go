@@ -56,7 +56,7 @@ func TestRun(t *testing.T) {
 		"fresh answers":              {probe: answer("old", 0), source: says("yes", 0), first: says("yes", 0), second: says("yes", 0), start: true, ask: true, stop: true, re: true},
 		"volatile in the recording":  {probe: answer("old", 0, "digest", "size"), source: says("yes", 0), first: says("no", 0), second: says("nay", 0), start: true, ask: true, stop: true, re: true},
 		"ends otherwise than source": {probe: answer("yes", 0), source: quits(says("yes", 0), 0), first: says("yes", 0), second: says("yes", 0), start: true, ask: true, re: true, text: "the source ended on SIGTERM with exit code 0"},
-		"does not stop":              {probe: answer("yes", 0), first: stubborn(says("yes", 0)), second: stubborn(says("yes", 0)), start: true, ask: true, re: true, text: "did not end on SIGTERM in time and was killed"},
+		"does not stop":              {probe: answer("yes", 0), first: stubborn(says("yes", 0)), second: stubborn(says("yes", 0)), start: true, ask: true, re: true, text: "did not end within 50ms of SIGTERM and was killed"},
 		"crashes on restart":         {probe: answer("", 0), first: says("", 0), second: crash, start: true, ask: true, stop: true, text: "the first start was ended by SIGTERM"},
 		"ends by itself on restart":  {probe: answer("", 0), first: quits(says("", 0), 0), second: quits(&scripted{ended: true}, 0), start: true, ask: true, stop: true, text: "ended by itself"},
 		"another answer on restart":  {probe: answer("yes", 0), first: says("yes", 0), second: says("no", 0), start: true, ask: true, stop: true, text: "ask: content"},

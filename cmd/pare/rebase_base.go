@@ -52,10 +52,13 @@ func newRebaser(a *app, c *rebaseCommand) (*rebaser, error) {
 		return nil, err
 	}
 	if r.cache == nil { // several views of the same layers are read: keep them for this run
-		r.cache, err = layers.OpenCache(r.dir+"/cache", 0)
+		if r.cache, err = layers.OpenCache(r.dir+"/cache", 0); err != nil {
+			r.remove()
+			return nil, err
+		}
 	}
 	r.places.Registry.Keep(r.cache)
-	return r, err
+	return r, nil
 }
 
 func (r *rebaser) close() {

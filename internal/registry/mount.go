@@ -120,7 +120,7 @@ func (c *Client) rearranging(ctx context.Context, repo name.Repository, images [
 	if err != nil {
 		return nil, explainFor(repo.RegistryStr(), err)
 	}
-	return &repository{timing: c.timing, http: &http.Client{Transport: rt, CheckRedirect: safeRedirect}, name: repo}, nil
+	return &repository{timing: c.timing, http: &http.Client{Transport: rt, CheckRedirect: safeRedirect}, name: repo, twoStep: &c.twoStep}, nil
 }
 
 // placeAll makes every layer and config a blob of the repository, each once.
@@ -216,11 +216,12 @@ func (r *repository) mount(ctx context.Context, d v1.Hash, from name.Repository)
 	})
 }
 
-// upload sends a blob in one piece ("POST then PUT").
+// upload sends a blob in one piece: in one request where the registry can
+// ("Single POST"), else in two ("POST then PUT").
 func (r *repository) upload(ctx context.Context, d v1.Hash, b []byte) error {
 	begin := r.url("blobs", "uploads/")
-	resp, err := r.ask(ctx, http.MethodPost, begin, nil, http.StatusAccepted)
-	if err != nil {
+	resp, err := r.begin(ctx, begin, d, b)
+	if err != nil || resp.StatusCode == http.StatusCreated {
 		return err
 	}
 	at, err := begin.Parse(resp.Header.Get("Location"))
@@ -232,6 +233,46 @@ func (r *repository) upload(ctx context.Context, d v1.Hash, b []byte) error {
 	at.RawQuery = q.Encode()
 	_, err = r.ask(ctx, http.MethodPut, at, b, http.StatusCreated)
 	return err
+}
+
+// maxSinglePost bounds what is sent to registries of which it is not known that
+// they take it: those built on distribution leave it unread, and up to here Go's
+// server reads on, so that its answer is heard.
+const maxSinglePost = 128 << 10
+
+// begin sends a blob in one request, or begins its upload in two; the answer's
+// status tells which (201, 202).
+func (r *repository) begin(ctx context.Context, at *url.URL, d v1.Hash, b []byte) (*http.Response, error) {
+	if host := r.name.RegistryStr(); len(b) <= maxSinglePost && !r.twoStep.has(host) {
+		single := *at
+		single.RawQuery = url.Values{"digest": {d.String()}}.Encode()
+		resp, err := r.ask(ctx, http.MethodPost, &single, b, http.StatusCreated, http.StatusAccepted)
+		if err == nil && resp.StatusCode == http.StatusCreated {
+			return resp, nil
+		}
+		if err != nil && !unknownRequest(err) {
+			return nil, err
+		}
+		if r.twoStep.add(host); err == nil {
+			return resp, nil
+		}
+	}
+	return r.ask(ctx, http.MethodPost, at, nil, http.StatusAccepted)
+}
+
+// unknownRequest says that a registry, or a proxy before it, refused a request
+// for what it is; not for who asks, or when.
+func unknownRequest(err error) bool {
+	var status *transport.Error
+	if !errors.As(err, &status) {
+		return false
+	}
+	switch status.StatusCode {
+	case http.StatusBadRequest, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusLengthRequired, http.StatusRequestEntityTooLarge,
+		http.StatusUnsupportedMediaType, http.StatusNotImplemented:
+		return true
+	}
+	return false
 }
 
 // ask sends a request and reads the answer, whose headers it returns.

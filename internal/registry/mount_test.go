@@ -1,9 +1,11 @@
 package registry
 
 import (
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -47,46 +49,98 @@ func rearranged(t *testing.T, s *server, client *Client) v1.Image {
 }
 
 // Layers that the registry has are mounted, or left alone where they are; none
-// is read, and each other thing costs as few requests as there are.
+// is read, and each other thing costs as few requests as the registry allows.
 func TestPushRearranges(t *testing.T) {
-	s := serve(t, &fault{method: "POST", path: "/blobs/uploads/", do: func(w http.ResponseWriter, r *http.Request, next http.Handler) {
-		if r.URL.Query().Get("mount") != "" { // its blobs are those of all repositories
-			w.WriteHeader(http.StatusCreated)
-			return
-		}
-		next.ServeHTTP(w, r)
-	}})
-	client, _ := testClient(t, Options{})
-	img := rearranged(t, s, client)
-	s.mu.Lock()
-	before := len(s.requests)
-	s.mu.Unlock()
-	if err := client.Push(t.Context(), parseRef(t, s.host()+"/team/app:v1"), []v1.Image{img}, nil); err != nil {
-		t.Fatal(err)
+	const post, put, manifest = "POST upload", "PUT blob", "PUT /v2/team/app/manifests/v1"
+	for name, x := range map[string]struct {
+		single func(w http.ResponseWriter, r *http.Request, next http.Handler)
+		want   []string // two mounts, the new layer, the config, the manifest
+	}{
+		"one request a blob": {single: func(w http.ResponseWriter, r *http.Request, next http.Handler) { next.ServeHTTP(w, r) }, want: []string{post, post, post, post, manifest}},
+		"two, the first of which is taken for such": {single: func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+			r.URL.RawQuery = ""
+			next.ServeHTTP(w, r)
+		}, want: []string{post, post, post, post, manifest, put, put}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := serve(t, uploadFault(x.single))
+			client, _ := testClient(t, Options{})
+			img := rearranged(t, s, client)
+			before := len(s.asked(""))
+			if err := client.Push(t.Context(), parseRef(t, s.host()+"/team/app:v1"), []v1.Image{img}, nil); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(x.want, writes(s.asked("")[before:])); diff != "" {
+				t.Errorf("requests (-want +got):\n%s", diff)
+			}
+			checkThere(t, client, s, img)
+		})
 	}
-	s.mu.Lock()
-	var got []string
-	for _, r := range s.requests[before:] {
+}
+
+// uploadFault mounts everything, as the server's blobs are those of all
+// repositories, and has single answer blobs that come in one request.
+func uploadFault(single func(http.ResponseWriter, *http.Request, http.Handler)) *fault {
+	return &fault{method: "POST", path: "/blobs/uploads/", do: func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		switch q := r.URL.Query(); {
+		case q.Has("mount"):
+			w.WriteHeader(http.StatusCreated)
+		case q.Has("digest"):
+			single(w, r, next)
+		default:
+			next.ServeHTTP(w, r)
+		}
+	}}
+}
+
+// writes are requests without the names of blobs, sorted.
+func writes(requests []string) []string {
+	var out []string
+	for _, r := range requests {
 		method, path, _ := strings.Cut(r, " ")
 		switch {
 		case strings.Contains(path, "/blobs/uploads/") && method == "POST":
-			got = append(got, "POST upload")
+			out = append(out, "POST upload")
 		case strings.Contains(path, "/blobs/uploads/"):
-			got = append(got, method+" blob")
+			out = append(out, method+" blob")
 		default:
-			got = append(got, method+" "+path)
+			out = append(out, method+" "+path)
 		}
 	}
-	s.mu.Unlock()
-	slices.Sort(got)
-	want := []string{
-		"POST upload", "POST upload", "POST upload", "POST upload", // two mounts, the new layer, the config
-		"PUT /v2/team/app/manifests/v1", "PUT blob", "PUT blob",
+	slices.Sort(out)
+	return out
+}
+
+// A registry, or a proxy before it, that refuses a blob in one request gets it
+// in two, and is not asked again; whom it refuses, it refuses.
+func TestPushInOneRequestRefused(t *testing.T) {
+	for status, want := range map[int]struct {
+		singles int
+		fails   bool
+	}{http.StatusMethodNotAllowed: {2, false}, http.StatusRequestEntityTooLarge: {2, false}, http.StatusForbidden: {1, true}} {
+		t.Run(http.StatusText(status), func(t *testing.T) {
+			var singles atomic.Int32
+			s := serve(t, uploadFault(func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+				singles.Add(1)
+				w.WriteHeader(status)
+			}))
+			client, _ := testClient(t, Options{})
+			img := rearranged(t, s, client)
+			var err error
+			for _, to := range []string{"/team/app:v1", "/team/other:1"} {
+				err = errors.Join(err, client.Push(t.Context(), parseRef(t, s.host()+to), []v1.Image{img}, nil))
+			}
+			if (err != nil) != want.fails {
+				t.Fatal(err)
+			}
+			if n := int(singles.Load()); n < 1 || !want.fails && n > want.singles {
+				t.Errorf("%d blobs in one request each", n)
+			}
+			if !want.fails {
+				checkThere(t, client, s, img)
+			}
+		})
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("requests (-want +got):\n%s", diff)
-	}
-	checkThere(t, client, s, img)
 }
 
 // A registry that mounts nothing gets the blobs after all.

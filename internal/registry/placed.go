@@ -43,20 +43,20 @@ func (p *placed) near(d v1.Hash, repo name.Repository) (name.Repository, bool) {
 	return found, ok
 }
 
-// silent remembers registries that have no referrers API, so that each is
-// asked once in a run.
-type silent struct {
+// hostSet remembers what registries cannot do, so that each is asked once in a
+// run.
+type hostSet struct {
 	mu    sync.Mutex
 	hosts map[string]bool
 }
 
-func (s *silent) has(host string) bool {
+func (s *hostSet) has(host string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.hosts[host]
 }
 
-func (s *silent) add(host string) {
+func (s *hostSet) add(host string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.hosts == nil {

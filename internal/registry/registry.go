@@ -58,7 +58,8 @@ type Client struct {
 
 	documents Documents // nil: none are kept
 	placed    placed
-	silent    silent
+	silent    hostSet // have no referrers API
+	twoStep   hostSet // take no blob in one request
 }
 
 // timing is how long things are waited for; tests shorten it.

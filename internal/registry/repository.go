@@ -20,6 +20,8 @@ type repository struct {
 	timing timing
 	http   *http.Client
 	name   name.Repository
+	// twoStep are the registries that take no blob in one request.
+	twoStep *hostSet
 }
 
 func (c *Client) repository(ctx context.Context, repo name.Repository, scope string) (*repository, error) {

@@ -14,8 +14,7 @@ import (
 )
 
 // testCases are those of F1 to F13 that can be made of a real Debian and one
-// small layer. F1 and F10 are in every application as well; F3 and F6 want
-// other bases and are in the scripts of cmd/pare, with made ones.
+// small layer. F1 and F10 are in every application as well.
 func (r *rebasing) testCases(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
@@ -38,6 +37,8 @@ func (r *rebasing) constructed(ctx context.Context, t *testing.T) []constructed 
 	read := func(img v1.Image, p string) string { return must[string](t, p)(contentAt(ctx, img, p)) }
 	image := func(img v1.Image, err error) v1.Image { return must[v1.Image](t, "making an image")(img, err) }
 	old, tls, eleven := r.old.image, r.tls.image, r.eleven.image
+	thirteen := must[*base](t, "the base of the next release")(r.base(ctx, "trixie")).image
+	musl := must[*base](t, "the base of another C library")(r.base(ctx, "bookworm-musl")).image
 	withUser := image(onTop(tls, []piece{
 		{name: "etc/passwd", content: read(tls, "/etc/passwd") + "svc:x:900:900::/srv:/usr/sbin/nologin\n", mode: 0o644},
 		{name: "etc/group", content: read(tls, "/etc/group") + "svc:x:900:\n", mode: 0o644},
@@ -57,6 +58,16 @@ func (r *rebasing) constructed(ctx context.Context, t *testing.T) []constructed 
 			},
 		},
 		{
+			name: "F3 a link to the old release's Perl", old: tls, new: thirteen,
+			layer: []piece{{name: "app", link: "/usr/bin/perl5.36.0"}}, config: func(c *v1.Config) { c.Entrypoint = []string{"/app"} },
+			findings: []string{"dangling-link /app", "program-not-found"},
+		},
+		{
+			name: "F4 a program of Debian 13 on Debian 12", old: thirteen, new: tls,
+			layer:    []piece{{name: "app/fetch", content: read(thirteen, "/usr/bin/bash")}},
+			findings: []string{"missing-version /app/fetch"},
+		},
+		{
 			name: "F4 a program of Debian 12 on Debian 11", old: tls, new: eleven,
 			layer:    []piece{{name: "app/fetch", content: read(tls, "/usr/bin/openssl")}},
 			findings: []string{"missing-version /app/fetch"},
@@ -65,6 +76,11 @@ func (r *rebasing) constructed(ctx context.Context, t *testing.T) []constructed 
 			name: "F5 its library is gone", old: tls, new: eleven,
 			layer:    []piece{{name: "app/fetch", content: read(tls, "/usr/bin/openssl")}},
 			findings: []string{"missing-library /app/fetch"},
+		},
+		{
+			name: "F6 a program of glibc on a base of musl", old: old, new: musl,
+			layer:    []piece{{name: "app/sh", content: read(old, "/usr/bin/dash")}},
+			findings: []string{"libc /app/sh"},
 		},
 		{
 			name: "F7 /bin of before usr-merge", old: eleven, new: tls,

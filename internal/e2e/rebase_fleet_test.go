@@ -123,28 +123,35 @@ func (r *rebasing) testFleet(t *testing.T) {
 	}
 }
 
-// makeFleet puts images of three layers into one repository: the base, one of
-// packages, and one of their own.
+// makeFleet puts images of three layers into one repository.
 func (r *rebasing) makeFleet(ctx context.Context, t *testing.T) (refs []string, known map[string]bool) {
+	images, known := r.fleetImages(ctx, t, fleetSize)
+	for i, img := range images {
+		ref := fmt.Sprintf("%s/fleet/app:%d", r.registry, i)
+		if err := remote.Write(must[name.Reference](t, "naming")(name.ParseReference(ref)), img, remote.WithContext(ctx)); err != nil {
+			t.Fatal(err)
+		}
+		refs = append(refs, ref)
+	}
+	return refs, known
+}
+
+// fleetImages are n images of three layers: the base, one of packages, and one
+// of their own. known are the digests of the layers of all, and of the bases.
+func (r *rebasing) fleetImages(ctx context.Context, t *testing.T, n int) (images []v1.Image, known map[string]bool) {
 	s := must[*source](t, "making the image")(r.makeSource(ctx, &curlApp))
 	from := must[v1.Image](t, "opening it")(fetch(ctx, s.registryRef()))
 	all := must[[]v1.Layer](t, "its layers")(from.Layers())
 	config := must[*v1.ConfigFile](t, "its config")(from.ConfigFile())
-	var images []v1.Image
-	for i := range fleetSize {
+	for i := range n {
 		own := must[v1.Layer](t, "making a layer")(layerOf([]piece{{name: "srv/"}, {name: "srv/number", content: fmt.Sprint(i), mode: 0o644}}))
 		img := must[v1.Image](t, "stacking")(mutate.AppendLayers(emptyOCI(), append(all[:2:2], own)...))
 		c := must[*v1.ConfigFile](t, "its config")(img.ConfigFile()).DeepCopy()
 		c.Architecture, c.OS, c.Config = config.Architecture, config.OS, config.Config
 		c.History = append(madeLayers(config.History)[:2:2], v1.History{CreatedBy: "the test"}) // regctl looks at it
-		img = must[v1.Image](t, "configuring")(mutate.ConfigFile(img, c))
-		ref := fmt.Sprintf("%s/fleet/app:%d", r.registry, i)
-		if err := remote.Write(must[name.Reference](t, "naming")(name.ParseReference(ref)), img, remote.WithContext(ctx)); err != nil {
-			t.Fatal(err)
-		}
-		refs, images = append(refs, ref), append(images, img)
+		images = append(images, must[v1.Image](t, "configuring")(mutate.ConfigFile(img, c)))
 	}
-	return refs, must[map[string]bool](t, "listing layers")(layersOf(append(images, r.old.image, r.tls.image)...))
+	return images, must[map[string]bool](t, "listing layers")(layersOf(append(images[:n:n], r.old.image, r.tls.image)...))
 }
 
 // madeLayers are the lines of a history that made layers.

@@ -132,7 +132,7 @@ func trafficOf(seen []request, isLayer func(digest string) bool) traffic {
 		}
 		t.requests++
 		t.kinds[r.kind()]++
-		if d := r.query.Get("digest"); r.method == http.MethodPut && d != "" {
+		if d := r.query.Get("digest"); r.method != http.MethodGet && d != "" { // sent in vain too
 			t.uploads[d] += r.sent
 		}
 	}

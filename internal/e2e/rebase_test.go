@@ -49,6 +49,7 @@ func TestRebase(t *testing.T) {
 	t.Run("another release", r.testOtherRelease)
 	t.Run("cases", r.testCases)
 	t.Run("fleet", r.testFleet)
+	t.Run("one", r.testOne)
 	text := rebaseTable(r.rows) + fleetTable(r.fleets) + casesTable(r.cases) + timingsText(r.timings)
 	t.Logf("\n%s", text)
 	if err := b.addToReport(text); err != nil {

@@ -143,9 +143,11 @@ func (r *recording) slim(ctx context.Context, name, profile string, more ...stri
 	return s, err
 }
 
-// verify runs pare verify; a result that differs is no error.
+// verify runs pare verify; a result that differs is no error. How long a
+// database takes to write all to this machine's disk before it ends is not
+// what is looked at.
 func (r *recording) verify(ctx context.Context, s *slimmed, profile string, more ...string) (*verify.Report, error) {
-	args := slices.Concat([]string{"verify", s.ociRef(), "-p", profile, "--source", r.source.ociRef(), "--json"}, r.start(), more)
+	args := slices.Concat([]string{"verify", s.ociRef(), "-p", profile, "--source", r.source.ociRef(), "--stop-timeout", "1m", "--json"}, r.start(), more)
 	out, err := r.bed.runPare(ctx, args...)
 	var exit *exec.ExitError
 	if err != nil && !(errors.As(err, &exit) && exit.ExitCode() == 3) {

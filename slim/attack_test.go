@@ -245,7 +245,7 @@ func TestLinksThatTakeLongToFollow(t *testing.T) {
 	})
 	start := time.Now()
 	_, err := Select(t.Context(), tree, opened("/app/main"), Options{})
-	if took := time.Since(start); !errors.Is(err, layers.ErrLimit) || took > 40*time.Second {
+	if took := time.Since(start); !errors.Is(err, layers.ErrLimit) || took > 2*time.Minute {
 		t.Errorf("after %v: %v", took, err)
 	}
 }

@@ -244,7 +244,7 @@ func TestPatternOfManyStars(t *testing.T) {
 	if p.match(parts, false) {
 		t.Error("it matches")
 	}
-	if d := time.Since(start); d > time.Second {
+	if d := time.Since(start); d > 20*time.Second {
 		t.Errorf("it took %v", d)
 	}
 }

@@ -134,7 +134,7 @@ func TestHostileGemspecs(t *testing.T) {
 			g := &Gem{Default: true}
 			start := time.Now()
 			r.readGemspec(g, text)
-			if took := time.Since(start); took > 5*time.Second {
+			if took := time.Since(start); took > 30*time.Second {
 				t.Errorf("it took %v", took)
 			}
 			if g.Name != "a" || len(g.Dependencies) > maxRequires || len(g.Files) > maxLines {

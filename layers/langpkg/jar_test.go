@@ -77,7 +77,7 @@ func TestClassPath(t *testing.T) {
 			if d := cmp.Diff(c.want, strings.Join(got, " ")); d != "" {
 				t.Errorf("class path (-want +got):\n%s", d)
 			}
-			if took := time.Since(start); took > 5*time.Second {
+			if took := time.Since(start); took > 30*time.Second {
 				t.Errorf("it took %v", took)
 			}
 		})

@@ -150,7 +150,7 @@ func TestHostileDatabasesAreLinear(t *testing.T) {
 			for _, p := range db.Packages()[:min(3, len(db.Packages()))] {
 				db.Depends(p, nil)
 			}
-			if took := time.Since(start); took > 15*time.Second {
+			if took := time.Since(start); took > time.Minute {
 				t.Errorf("took %v", took)
 			}
 		})

@@ -73,7 +73,7 @@ func TestReadyEnded(t *testing.T) {
 		if !errors.Is(err, ErrEnded) || !strings.Contains(err.Error(), "ended with exit code 7") || !strings.HasSuffix(err.Error(), "\n  fatal: no database") || strings.Count(err.Error(), "\n") != lastLines {
 			t.Errorf("%s: %v", o.by(), err)
 		}
-		if d := time.Since(began); d > 15*time.Second {
+		if d := time.Since(began); d > 45*time.Second {
 			t.Errorf("%s: it took %v", o.by(), d)
 		}
 	}

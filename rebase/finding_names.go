@@ -5,8 +5,11 @@ package rebase
 const (
 	FindingConfig          = "config-conflict"    // image and new base both set a field of the config
 	FindingConfigUnknown   = "config-not-merged"  // the old base's config is not known
+	FindingDistribution    = "distribution"       // packages of two distributions, or of two releases of one
+	FindingDowngrade       = "downgrade"          // the new base has older packages than the old one
 	FindingFixMissing      = "fix-missing"        // a fix that was required does not arrive
 	FindingHidden          = "hidden-files"       // new files of the base that a whiteout hides
+	FindingNotHeld         = "not-held"           // a package that was to be held, and the image does not have
 	FindingPackageDatabase = "package-database"   // it cannot be merged
 	FindingShadowed        = "shadowed"           // a change of the base that an upper layer hides
 	FindingUnmet           = "unmet-dependency"   // of the merged packages
@@ -20,8 +23,8 @@ const (
 // FindingNames are the names of all findings that can be allowed, sorted.
 func FindingNames() []string {
 	return []string{
-		FindingAccounts, FindingConfig, FindingConfigUnknown, FindingLink, FindingStructure, FindingFixMissing, FindingHidden, FindingLanguage,
-		FindingLibc, FindingInterpreter, FindingLibrary, FindingScript, FindingSymbol, FindingVersion, FindingNodeABI, FindingPackageDatabase,
-		FindingProgram, FindingShadowed, FindingUnmet, FindingUser,
+		FindingAccounts, FindingConfig, FindingConfigUnknown, FindingLink, FindingStructure, FindingDistribution, FindingDowngrade, FindingFixMissing,
+		FindingHidden, FindingLanguage, FindingLibc, FindingInterpreter, FindingLibrary, FindingScript, FindingSymbol, FindingVersion,
+		FindingNodeABI, FindingNotHeld, FindingPackageDatabase, FindingProgram, FindingShadowed, FindingUnmet, FindingUser,
 	}
 }

@@ -177,6 +177,7 @@ func (s *source) wrap(st stacking, config []byte) (v1.Image, error) {
 	if err != nil {
 		return nil, err
 	}
+	d.remove("data") // the old config, if it was embedded
 	for key, v := range map[string]any{"digest": h.String(), "size": size} {
 		if err := d.set(key, v, []string{"mediaType", "size", "digest"}); err != nil {
 			return nil, err

@@ -86,7 +86,63 @@ func (m *merger) mergePackages(context.Context) error {
 		}
 	}
 	m.checkFormats(dbs[1], dbs[2])
+	m.checkDistribution()
+	m.checkAge()
+	m.checkHeld()
 	return nil
+}
+
+// checkDistribution compares the distributions where packages of both sides
+// stay: scanners judge them all by one.
+func (m *merger) checkDistribution() {
+	own := slices.IndexFunc(m.packages.Packages, func(p pkgdb.MergedPackage) bool { return p.From == pkgdb.SideApp && p.Owner != nil })
+	app, base := pkgdb.Distribution(m.app), pkgdb.Distribution(m.base)
+	if own < 0 || len(m.baseDB.Packages()) == 0 || app == "" || base == "" || app == base {
+		return
+	}
+	m.finding(Finding{
+		Name: FindingDistribution, Severity: SeverityError,
+		Text: fmt.Sprintf("the image's own package %s is of %q, and the new base is %q: scanners would look it up in the wrong place", m.packages.Packages[own].ID, app, base),
+		Next: "build the image anew on this base, or, if scanners are told by other means, allow it with --allow " + FindingDistribution,
+	})
+}
+
+// checkAge tells of a base that is older than the one that it replaces: a tag
+// that went back, or a mirror that lags.
+func (m *merger) checkAge() {
+	var first *pkgdb.MergedPackage
+	n := 0
+	for i := range m.packages.Packages {
+		p := &m.packages.Packages[i]
+		if p.From != pkgdb.SideBase || p.Old == "" || p.Base == "" || pkgdb.CompareVersions(m.packages.Format, p.Base, p.Old) >= 0 {
+			continue
+		}
+		if n++; n == 1 {
+			first = p
+		}
+	}
+	if n == 0 {
+		return
+	}
+	m.finding(Finding{
+		Name: FindingDowngrade, Severity: SeverityWarning,
+		Text: fmt.Sprintf("of the packages of the new base %d are older than the old base's, %s first: %s becomes %s", n, first.ID, first.Old, first.Base),
+		Next: "nothing, if the image is meant to go back",
+	})
+}
+
+// checkHeld tells of packages that were to be held and that the image does not
+// have.
+func (m *merger) checkHeld() {
+	for _, name := range m.options.Hold {
+		if !slices.ContainsFunc(m.appDB.Packages(), func(p *pkgdb.Package) bool { return p.ID() == name || p.Name == name }) {
+			m.finding(Finding{
+				Name: FindingNotHeld, Severity: SeverityWarning,
+				Text: fmt.Sprintf("the image has no package %s, so nothing of it is held", name),
+				Next: "name a package as dpkg or apk names it, NAME or NAME:ARCHITECTURE",
+			})
+		}
+	}
 }
 
 // checkFormats refuses databases that cannot be merged, where an upper layer

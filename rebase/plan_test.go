@@ -218,6 +218,28 @@ func TestPlan(t *testing.T) {
 			findings: []string{"error user-not-found"},
 		},
 		{
+			name:     "a package of the image, of an older release than the new base",
+			old:      base("file etc/os-release \"ID=debian\\nVERSION_ID=12\\n\"", "a 1"),
+			base:     base("file etc/os-release \"ID=debian\\nVERSION_ID=13\\n\"", "a 2"),
+			uppers:   []string{"file b\n" + status("a 1", "b 1 /b")},
+			findings: []string{"error distribution"},
+			repairs:  []string{"package-database /var/lib/dpkg/status"},
+		},
+		{
+			name:   "none, of an older release",
+			old:    base("file etc/os-release \"ID=debian\\nVERSION_ID=12\\n\"", "a 1"),
+			base:   base("file etc/os-release \"ID=debian\\nVERSION_ID=13\\n\"", "a 2"),
+			uppers: []string{"file b\n"},
+		},
+		{
+			name:     "an older base, and a package to hold that nobody has",
+			old:      base("", "a 2", "b 2"),
+			base:     base("", "a 1", "b 2"),
+			uppers:   []string{"file x"},
+			options:  Options{Hold: []string{"c"}},
+			findings: []string{"warning downgrade", "warning not-held"},
+		},
+		{
 			name:     "F7: directories over the links of a merged /usr",
 			old:      "-- layer --\ndir bin\nfile bin/sh",
 			base:     "-- layer --\nsymlink bin -> usr/bin\nfile usr/bin/sh",

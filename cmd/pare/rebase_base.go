@@ -10,8 +10,6 @@ import (
 	"strings"
 	"sync"
 
-	v1 "github.com/google/go-containerregistry/pkg/v1"
-
 	"github.com/pare-image/pare/internal/reference"
 	"github.com/pare-image/pare/layers"
 	"github.com/pare-image/pare/rebase"
@@ -80,7 +78,7 @@ func (r *rebaser) readLock() error {
 	defer f.Close()
 	l, err := rebase.ReadLock(f)
 	if err != nil {
-		return fmt.Errorf("%s: %w", printable(r.command.bases), err)
+		return fmt.Errorf("%s: %w; mend it, or take another name: pare rebase --bases FILE --onto BASE writes a new one", printable(r.command.bases), err)
 	}
 	r.lock = *l
 	return nil
@@ -161,11 +159,11 @@ func (r *rebaser) describe(ctx context.Context, text string) ([]rebase.Base, err
 // the new base itself; named by the image's annotations; or as many layers as
 // an earlier move has noted.
 func (r *rebaser) oldBase(ctx context.Context, onto *opened, c *candidate) (rebase.Base, error) {
-	config, err := c.image.ConfigFile()
-	if err != nil {
-		return rebase.Base{}, err
-	}
 	if r.command.from != "" {
+		config, err := c.image.ConfigFile()
+		if err != nil {
+			return rebase.Base{}, err
+		}
 		bases, err := r.describe(ctx, r.command.from)
 		if err != nil {
 			return rebase.Base{}, err
@@ -180,16 +178,22 @@ func (r *rebaser) oldBase(ctx context.Context, onto *opened, c *candidate) (reba
 	if err != nil {
 		return rebase.Base{}, err
 	}
-	return r.findBase(ctx, onto, config, m.Annotations)
+	return r.findBase(ctx, onto, c, m.Annotations)
 }
 
-// findBase looks among candidates. Where some are of the new base's repository,
+// findBase looks among candidates. An image that others stand on may be in the
+// lock file, and is not its own base. Where some are of the new base's repository,
 // no others are asked: of a base that stands on another, it is the one that is
 // to be moved.
-func (r *rebaser) findBase(ctx context.Context, onto *opened, config *v1.ConfigFile, annotations map[string]string) (rebase.Base, error) {
+func (r *rebaser) findBase(ctx context.Context, onto *opened, c *candidate, annotations map[string]string) (rebase.Base, error) {
+	config, err := c.image.ConfigFile()
+	if err != nil {
+		return rebase.Base{}, err
+	}
 	r.mu.Lock()
 	candidates := from("lock", r.lock.Bases)
 	r.mu.Unlock()
+	candidates = slices.DeleteFunc(candidates, func(b rebase.Base) bool { return b.Digest == c.id.Digest.String() })
 	name, digest := annotations[rebase.AnnotationBaseName], annotations[rebase.AnnotationBaseDigest]
 	if onto != nil {
 		bases, err := basesOf(onto)

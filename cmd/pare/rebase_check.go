@@ -209,11 +209,7 @@ func (r *rebaser) recordedBase(ctx context.Context, c *candidate) (name, digest 
 	if name != "" && digest != "" {
 		return name, digest, nil
 	}
-	config, err := c.image.ConfigFile()
-	if err != nil {
-		return "", "", err
-	}
-	b, err := r.findBase(ctx, nil, config, map[string]string{})
+	b, err := r.findBase(ctx, nil, c, map[string]string{})
 	if err == nil && b.Name == "" {
 		err = rebase.ErrNoBase
 	}

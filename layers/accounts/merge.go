@@ -13,6 +13,13 @@ import (
 // more than one changed an account, by field. conflicts say what could not be
 // decided; there the image's stays.
 func (f File) Merge(old, app, base []byte) (merged []byte, conflicts []string) {
+	if f == SubUID || f == SubGID { // in which a user has any number of lines
+		var b strings.Builder
+		for _, line := range pkgdb.MergeLines(texts(old), texts(app), texts(base)) {
+			b.WriteString(line + "\n")
+		}
+		return []byte(b.String()), nil
+	}
 	o, a, n := byName(old), byName(app), byName(base)
 	var out [][]string
 	for _, name := range n.names {

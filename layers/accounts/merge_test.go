@@ -21,6 +21,7 @@ func TestMerge(t *testing.T) {
 		{"both add it with another number", Passwd, "", "u:x:1:1:::", "u:x:2:2:::", "u:x:1:1:::", "u has the number 1 in the image and 2 in the new base; the image's stays"},
 		{"one number for two", Passwd, "", "a:x:5:5:::", "b:x:5:5:::", "b:x:5:5:::|a:x:5:5:::", "b and a would both have the number 5: files of one would be the other's"},
 		{"one number for two, as before", Passwd, "a:x:5:5:::|b:x:5:5:::", "a:x:5:5:::|b:x:5:5:::|c:x:6:6:::", "a:x:5:5:::|b:x:5:5:::", "a:x:5:5:::|b:x:5:5:::|c:x:6:6:::", ""},
+		{"several ranges of one user", SubUID, "u:1:9", "u:1:9|u:20:9|v:40:9", "u:1:9|w:60:9", "u:1:9|w:60:9|u:20:9|v:40:9", ""},
 		{"members of a group", Group, "g:x:1:a,b", "g:x:1:a,b,app", "g:x:1:a,svc", "g:x:1:a,svc,app", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {

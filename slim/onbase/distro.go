@@ -3,7 +3,6 @@ package onbase
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/pare-image/pare/layers"
 	"github.com/pare-image/pare/layers/pkgdb"
@@ -28,7 +27,7 @@ func (s *seater) checkDistribution() {
 	if i < 0 {
 		return
 	}
-	ours, theirs := distribution(s.source.Tree), distribution(s.base.Tree)
+	ours, theirs := pkgdb.Distribution(s.source.Tree), pkgdb.Distribution(s.base.Tree)
 	if ours == "" || theirs == "" || ours == theirs {
 		return
 	}
@@ -37,19 +36,4 @@ func (s *seater) checkDistribution() {
 		Text: fmt.Sprintf("it is of the package %s of %q, and the base is %q: scanners would look it up there", s.verdict(s.pairs[i]).source.ID(), ours, theirs),
 		Next: "choose a base of the source's distribution and release, or, if scanners are told by other means, allow it with --allow " + FindingDistribution,
 	})
-}
-
-// distribution is "ID VERSION_ID" of os-release(5); "" where one of both is
-// not said.
-func distribution(t *layers.Tree) string {
-	fields := map[string]string{}
-	for line := range strings.Lines(string(layers.ELFTree{Tree: t}.ReadFile("/etc/os-release"))) {
-		if k, v, ok := strings.Cut(strings.TrimSpace(line), "="); ok {
-			fields[k] = strings.Trim(v, `"'`)
-		}
-	}
-	if fields["ID"] == "" || fields["VERSION_ID"] == "" {
-		return ""
-	}
-	return fields["ID"] + " " + fields["VERSION_ID"]
 }

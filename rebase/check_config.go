@@ -75,6 +75,13 @@ func idIn(t *layers.Tree, file accounts.File, name string) (string, bool) {
 // they were.
 var checkPrograms = check{name: FindingProgram, run: func(_ context.Context, s *scene) ([]Finding, error) {
 	var out []Finding
+	if is, was := s.next.Config().Config, s.app.Config().Config; len(is.Entrypoint)+len(is.Cmd) == 0 && len(was.Entrypoint)+len(was.Cmd) > 0 {
+		out = append(out, Finding{
+			Name: FindingProgram, Severity: SeverityError,
+			Text: fmt.Sprintf("the image runs %q, which it has of its old base, and the new one runs nothing", append(append([]string(nil), was.Entrypoint...), was.Cmd...)),
+			Next: "give the image an ENTRYPOINT or CMD of its own, or choose a base that has one",
+		})
+	}
 	for _, p := range programs(s.next.Config()) {
 		if _, ok := findProgram(s.next, p); ok {
 			continue

@@ -299,6 +299,13 @@ func TestPlan(t *testing.T) {
 			findings: []string{"error program-not-found /usr/bin/tini"},
 		},
 		{
+			name:     "a base that runs nothing under an image that has its command of the old one",
+			old:      "-- config --\n{\"Cmd\":[\"sh\"]}\n-- layer --\nfile bin/sh 0755",
+			base:     "-- layer --\nfile bin/sh 0755 \"2\"",
+			uppers:   []string{"file b"},
+			findings: []string{"error program-not-found"},
+		},
+		{
 			name:     "a file of no package that both changed",
 			old:      "-- layer --\nfile usr/share/x \"1\"",
 			base:     "-- layer --\nfile usr/share/x \"2\"",

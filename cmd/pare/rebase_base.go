@@ -200,7 +200,7 @@ func (r *rebaser) findBase(ctx context.Context, onto *opened, c *candidate, anno
 		if err != nil {
 			return rebase.Base{}, err
 		}
-		candidates = append(candidates, from("onto", bases)...)
+		candidates = append(from("onto", bases), candidates...)
 		repository := untagged(nameOf(onto.ref))
 		near := slices.DeleteFunc(slices.Clone(candidates), func(b rebase.Base) bool { return untagged(b.Name) != repository })
 		if _, err := rebase.FindBase(config, near); err == nil {

@@ -159,7 +159,9 @@ func (s *seater) fits(x *pair) bool {
 	ours, theirs := x.source.Type == layers.Directory, x.base.Type == layers.Directory
 	switch {
 	case ours && theirs:
-		x.whose = ofBase
+		if !opens(x.base.Entry, x.source) {
+			x.whose = ofBase
+		}
 	case ours: // a link to a directory: what is below goes there
 		at, ok := s.placer.directory(x.source.Path)
 		if !ok {
@@ -179,6 +181,14 @@ func (s *seater) fits(x *pair) bool {
 		x.whose = ofBase
 	}
 	return true
+}
+
+// opens says that the base's directory lets others do what the source's does
+// not: write, but where each keeps his own (the sticky bit), or look in at all.
+func opens(base, source *layers.Entry) bool {
+	const write, others, sticky = 0o022, 0o007, 0o1000
+	more := base.Mode &^ source.Mode
+	return more&write != 0 && base.Mode&sticky == 0 || source.Mode&others == 0 && more&others != 0
 }
 
 func (s *seater) structure(e *layers.Entry, at string) {

@@ -55,6 +55,12 @@ func TestSeat(t *testing.T) {
 			want:   "/d base\n/e source\n",
 		},
 		{
+			name:   "but those that the source keeps closer: nothing gets weaker",
+			source: layer + "dir all 0755\ndir group 0755\ndir secret 0750\ndir tmp 0755\ndir open 0755\n",
+			base:   layer + "dir all 0757\ndir group 0775\ndir secret 0755\ndir tmp 01777\ndir open 0700\n",
+			want:   "/all over\n/group over\n/open base\n/secret over\n/tmp base\n",
+		},
+		{
 			name:   "a directory that is a link in the base leads there",
 			source: layer + "dir lib\nfile lib/x \"x\"\nfile lib/sub/y \"y\"\ndir bin\nfile bin/z \"z\"\n",
 			base:   layer + "symlink lib -> usr/lib\nsymlink bin -> /usr/bin\ndir usr/bin\nfile usr/lib/x \"x\"\n",

@@ -31,7 +31,7 @@ func (c *Client) Attach(ctx context.Context, repo name.Repository, subject v1.Ha
 		return err
 	}
 	for _, a := range artifacts {
-		if err := pushBlobs(ctx, p, repo, a); err != nil {
+		if err := pushBlobs(ctx, p, repo, a, true); err != nil {
 			return fmt.Errorf("pushing to %s: %w", repo, err)
 		}
 	}

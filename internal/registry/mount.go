@@ -186,6 +186,9 @@ func (r *repository) send(ctx context.Context, d v1.Hash, l v1.Layer) error {
 	if err != nil {
 		return err
 	}
+	if len(b) > smallBlob {
+		return errElsewhere
+	}
 	return r.again(ctx, func() error { return r.upload(ctx, d, b) })
 }
 
@@ -203,17 +206,24 @@ func (r *repository) again(ctx context.Context, do func() error) error {
 }
 
 // mount makes a blob of another repository one of this ("Mounting a blob from
-// another repository"). A registry that will not begins an upload instead.
+// another repository"). A registry that will not begins an upload instead, or
+// refuses; whether writing is refused altogether shows when the blob is sent.
 func (r *repository) mount(ctx context.Context, d v1.Hash, from name.Repository) error {
 	at := r.url("blobs", "uploads/")
 	at.RawQuery = url.Values{"mount": {d.String()}, "from": {from.RepositoryStr()}}.Encode()
 	return r.again(ctx, func() error {
 		resp, err := r.ask(ctx, http.MethodPost, at, nil, http.StatusCreated, http.StatusAccepted)
-		if err == nil && resp.StatusCode == http.StatusAccepted {
+		if err == nil && resp.StatusCode == http.StatusAccepted || unknownRequest(err) || forbidden(err) {
 			err = errElsewhere
 		}
 		return err
 	})
+}
+
+// forbidden says that a registry refused a request for who asks.
+func forbidden(err error) bool {
+	var status *transport.Error
+	return errors.As(err, &status) && (status.StatusCode == http.StatusForbidden || status.StatusCode == http.StatusUnauthorized)
 }
 
 // upload sends a blob in one piece: in one request where the registry can

@@ -161,6 +161,39 @@ func TestPushWithoutMounting(t *testing.T) {
 	checkThere(t, client, s, img)
 }
 
+// Nor does one that calls mounting forbidden, or nothing it knows; whom it lets
+// write nothing, it refuses.
+func TestPushMountingRefused(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		status int
+		all    bool
+	}{{"mounting is forbidden", http.StatusForbidden, false}, {"mounting is unknown", http.StatusMethodNotAllowed, false}, {"writing is forbidden", http.StatusForbidden, true}} {
+		t.Run(c.name, func(t *testing.T) {
+			var refuses atomic.Bool
+			s := serve(t, &fault{method: "POST", path: "/blobs/uploads/", do: func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+				if r.URL.Query().Has("mount") || c.all && refuses.Load() {
+					w.WriteHeader(c.status)
+					return
+				}
+				next.ServeHTTP(w, r)
+			}})
+			client, _ := testClient(t, Options{})
+			img := rearranged(t, s, client)
+			refuses.Store(true)
+			err := client.Push(t.Context(), parseRef(t, s.host()+"/team/app:v1"), []v1.Image{img}, nil)
+			switch {
+			case c.all && err == nil:
+				t.Error("what is forbidden was done")
+			case !c.all && err != nil:
+				t.Error(err)
+			case !c.all:
+				checkThere(t, client, s, img)
+			}
+		})
+	}
+}
+
 // Each registry is asked once what it wants.
 func TestPingOnce(t *testing.T) {
 	s := serve(t)

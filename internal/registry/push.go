@@ -22,6 +22,7 @@ const uploads = 4 // at a time
 // go first, the manifest that ref names last: the tag moves when all is there.
 // Layers that the registry has are not sent, nor looked for.
 func (c *Client) Push(ctx context.Context, ref name.Reference, images []v1.Image, idx v1.ImageIndex) error {
+	mounts := true
 	if onlyHere(ref.Context(), images) {
 		err := c.rearrange(ctx, ref, images, idx)
 		if err == nil || !errors.Is(err, errElsewhere) {
@@ -30,13 +31,14 @@ func (c *Client) Push(ctx context.Context, ref name.Reference, images []v1.Image
 			}
 			return err
 		}
+		mounts = false // what could be mounted was
 	}
 	p, err := c.pusher(ctx, ref.Context())
 	if err != nil {
 		return err
 	}
 	for _, img := range images {
-		if err := pushBlobs(ctx, p, ref.Context(), img); err != nil {
+		if err := pushBlobs(ctx, p, ref.Context(), img, mounts); err != nil {
 			return fmt.Errorf("pushing to %s: %w", ref.Context(), err)
 		}
 	}
@@ -61,8 +63,9 @@ func (c *Client) pusher(ctx context.Context, repo name.Repository) (*remote.Push
 		remote.WithRetryStatusCodes(), remote.WithRetryPredicate(pushAgain))
 }
 
-// pushBlobs uploads an image's layers and config; the errors name them.
-func pushBlobs(ctx context.Context, p *remote.Pusher, repo name.Repository, img v1.Image) error {
+// pushBlobs uploads an image's layers and config, or mounts layers where it
+// may; the errors name them.
+func pushBlobs(ctx context.Context, p *remote.Pusher, repo name.Repository, img v1.Image, mounts bool) error {
 	ls, err := img.Layers()
 	if err != nil {
 		return err
@@ -74,6 +77,9 @@ func pushBlobs(ctx context.Context, p *remote.Pusher, repo name.Repository, img 
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(uploads)
 	for _, l := range append(ls, config) {
+		if m, ok := l.(*remote.MountableLayer); ok && !mounts {
+			l = m.Layer
+		}
 		g.Go(func() error {
 			d, err := l.Digest()
 			if err != nil {

@@ -28,6 +28,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/partial"
 	"github.com/google/go-containerregistry/pkg/v1/static"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	"github.com/rogpeppe/go-internal/testscript"
@@ -249,7 +250,8 @@ func cmdIndex(ts *testscript.TestScript, _ bool, args []string) {
 	writeTo(ts, args[0], nil, idx)
 }
 
-// join REF IMAGE...: makes an index of images that there are.
+// join REF IMAGE...: makes an index of images that there are, written as BuildKit
+// writes one.
 func cmdJoin(ts *testscript.TestScript, _ bool, args []string) {
 	idx := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
 	for _, text := range args[1:] {
@@ -262,8 +264,39 @@ func cmdJoin(ts *testscript.TestScript, _ bool, args []string) {
 		check(ts, err)
 		idx = mutate.AppendManifests(idx, mutate.IndexAddendum{Add: src.Image, Descriptor: v1.Descriptor{Platform: c.Platform()}})
 	}
-	writeTo(ts, args[0], nil, idx)
+	m, err := idx.IndexManifest()
+	check(ts, err)
+	type descriptor struct {
+		MediaType types.MediaType   `json:"mediaType"`
+		Digest    v1.Hash           `json:"digest"`
+		Size      int64             `json:"size"`
+		Platform  map[string]string `json:"platform"`
+	}
+	var all []descriptor
+	for _, d := range m.Manifests {
+		all = append(all, descriptor{d.MediaType, d.Digest, d.Size, map[string]string{"architecture": d.Platform.Architecture, "os": d.Platform.OS}})
+	}
+	raw, err := json.MarshalIndent(struct {
+		SchemaVersion int64           `json:"schemaVersion"`
+		MediaType     types.MediaType `json:"mediaType"`
+		Manifests     []descriptor    `json:"manifests"`
+	}{m.SchemaVersion, m.MediaType, all}, "", "  ")
+	check(ts, err)
+	writeTo(ts, args[0], nil, spelled{idx, raw})
 }
+
+// spelled is an index to the letter.
+type spelled struct {
+	index
+	raw []byte
+}
+
+// index has a name that is none of its methods'.
+type index interface{ v1.ImageIndex }
+
+func (s spelled) RawManifest() ([]byte, error) { return s.raw, nil }
+func (s spelled) Size() (int64, error)         { return int64(len(s.raw)), nil }
+func (s spelled) Digest() (v1.Hash, error)     { return partial.Digest(s) }
 
 // artifact REF: makes a manifest that is no image.
 func cmdArtifact(ts *testscript.TestScript, _ bool, args []string) {

@@ -1,11 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -201,50 +200,34 @@ func (r *rebaser) assemble(m *moved, images []v1.Image) (v1.Image, v1.ImageIndex
 	for i := range m.plans {
 		changed = changed || m.changed(i)
 	}
-	if !changed && len(m.source.skipped) == 0 {
+	if !changed {
 		return nil, m.source.source.Index, nil
 	}
 	idx, err := movedIndex(m, images)
 	return nil, idx, err
 }
 
-// movedIndex is the source's index with other images in their places. What
-// else it names, attestations about the old images, is left out; what it says
-// of their base is said of the new one.
+// movedIndex is the source's index with other images in their places.
 func movedIndex(m *moved, images []v1.Image) (v1.ImageIndex, error) {
-	from, err := m.source.source.Index.IndexManifest()
-	if err != nil {
-		return nil, err
-	}
-	manifest := from.DeepCopy()
-	manifest.Manifests = nil
-	manifest.Annotations = onBase(manifest.Annotations, m.plans[0].NewBase)
-	idx := &slimIndex{manifest: manifest, images: map[v1.Hash]v1.Image{}}
+	idx := &slimIndex{images: map[v1.Hash]v1.Image{}}
+	var all []rebase.Replaced
 	for i := range images {
 		d, err := partial.Descriptor(images[i])
 		if err != nil {
 			return nil, err
 		}
-		desc := m.source.images[i].desc
-		desc.MediaType, desc.Digest, desc.Size = d.MediaType, d.Digest, d.Size
-		desc.Annotations = onBase(desc.Annotations, m.plans[i].NewBase)
-		manifest.Manifests = append(manifest.Manifests, desc)
+		all = append(all, rebase.Replaced{From: m.source.images[i].desc, To: *d, Base: m.plans[i].NewBase})
 		idx.images[d.Digest] = images[i]
 	}
-	idx.raw, err = json.Marshal(manifest)
-	return idx, err
-}
-
-// onBase are annotations with another base in the place of the one that they
-// name, if they name one.
-func onBase(annotations map[string]string, base rebase.Subject) map[string]string {
-	out := maps.Clone(annotations)
-	for key, value := range map[string]string{rebase.AnnotationBaseName: base.Name, rebase.AnnotationBaseDigest: base.Digest} {
-		if _, says := out[key]; says {
-			out[key] = value
-		}
+	raw, err := m.source.source.Index.RawManifest()
+	if err != nil {
+		return nil, err
 	}
-	return out
+	if idx.raw, err = rebase.ReplaceImages(raw, all); err != nil {
+		return nil, err
+	}
+	idx.manifest, err = v1.ParseIndexManifest(bytes.NewReader(idx.raw))
+	return idx, err
 }
 
 // listReferrers finds what is said about the old image: it is about another

@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"strings"
 
+	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"github.com/pare-image/pare/internal/reference"
@@ -43,6 +45,33 @@ func nameOf(r reference.Ref) string {
 	}
 	name, _, _ := strings.Cut(r.Name, "@")
 	return name
+}
+
+// repositoryOf is the whole name of the repository that a base is of; a base
+// that is of none is called as it is.
+func repositoryOf(text string) string {
+	ref, err := reference.Parse(text)
+	if err != nil || ref.Kind != reference.Registry {
+		return text
+	}
+	n, err := name.ParseReference(ref.Name)
+	if err != nil {
+		return text
+	}
+	return n.Context().Name()
+}
+
+// placeOf is a reference by its whole name: two that are equal are one place.
+func placeOf(ref reference.Ref) string {
+	switch ref.Kind {
+	case reference.Registry, reference.DockerDaemon:
+		if n, err := name.ParseReference(ref.Name); err == nil {
+			return string(ref.Kind) + ":" + n.Name()
+		}
+	default:
+		ref.Path = filepath.Clean(ref.Path)
+	}
+	return ref.String()
 }
 
 // index is the digest of the index that a base is of; zero for none.

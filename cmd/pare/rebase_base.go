@@ -201,10 +201,10 @@ func (r *rebaser) findBase(ctx context.Context, onto *opened, c *candidate, anno
 			return rebase.Base{}, err
 		}
 		candidates = append(from("onto", bases), candidates...)
-		repository := untagged(nameOf(onto.ref))
-		near := slices.DeleteFunc(slices.Clone(candidates), func(b rebase.Base) bool { return untagged(b.Name) != repository })
+		repository := repositoryOf(nameOf(onto.ref))
+		near := slices.DeleteFunc(slices.Clone(candidates), func(b rebase.Base) bool { return repositoryOf(b.Name) != repository })
 		if _, err := rebase.FindBase(config, near); err == nil {
-			if candidates = near; untagged(name) != repository {
+			if candidates = near; repositoryOf(name) != repository {
 				name, digest = "", ""
 			}
 		}
@@ -217,7 +217,11 @@ func (r *rebaser) findBase(ctx context.Context, onto *opened, c *candidate, anno
 	if name != "" && digest != "" {
 		bases, err := r.describe(ctx, nameAt(name, digest))
 		gone = err
-		candidates = append(from("annotation", bases), candidates...)
+		bases = from("annotation", bases)
+		for i := range bases {
+			bases[i].Name = name // with its tag
+		}
+		candidates = append(bases, candidates...)
 	}
 	if found, err = rebase.FindBase(config, candidates); err == nil {
 		return found, nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/pare-image/pare/internal/reference"
 	"github.com/pare-image/pare/rebase"
 )
 
@@ -117,7 +118,7 @@ func (r *rebaser) checkPlatform(ctx context.Context, c *checkedImage, src *opene
 	if s.subject != src {
 		defer s.subject.Close()
 	}
-	onto, err := r.app.open(ctx, s.base, &sourceFlags{}, r.places)
+	onto, err := r.openNow(ctx, s.base)
 	if err != nil {
 		return err
 	}
@@ -135,6 +136,19 @@ func (r *rebaser) checkPlatform(ctx context.Context, c *checkedImage, src *opene
 		c.Plans = append(c.Plans, p)
 	}
 	return err
+}
+
+// openNow opens what the name of a base leads to now. One by digest alone leads
+// nowhere else.
+func (r *rebaser) openNow(ctx context.Context, base string) (*opened, error) {
+	ref, err := reference.Parse(base)
+	if err != nil {
+		return nil, err
+	}
+	if ref.Kind == reference.Registry && untagged(ref.Name) == ref.Name {
+		return nil, fmt.Errorf("the name of its base, %s, has no tag, so that nothing says what would come after it; move it once with one: --onto NAME:TAG --pin, or NAME:TAG@DIGEST", oneLine(base))
+	}
+	return r.app.open(ctx, base, &sourceFlags{}, r.places)
 }
 
 // standing is what would have to be moved, and on which base it says it stands.

@@ -100,17 +100,18 @@ func (r *rebaser) checkFleet(ctx context.Context, lines []fleetLine) error {
 		if err != nil {
 			return fmt.Errorf("writing %s: %w", printable(l.dest), err)
 		}
-		if first := writes[dest.String()]; first != 0 {
+		at := placeOf(dest)
+		if first := writes[at]; first != 0 {
 			return usagef("%s, line %d: %s is the destination of line %d too; give each image one of its own", printable(r.command.list), l.number, dest, first)
 		}
-		writes[dest.String()] = l.number
+		writes[at] = l.number
 	}
 	for _, l := range lines {
 		ref, err := reference.Parse(l.image)
 		if err != nil {
 			continue // which its own line will say
 		}
-		if first := writes[ref.String()]; first != 0 && first != l.number {
+		if first := writes[placeOf(ref)]; first != 0 && first != l.number {
 			return usagef("%s, line %d: %s is what line %d writes; put one of them in a file of its own", printable(r.command.list), l.number, ref, first)
 		}
 	}

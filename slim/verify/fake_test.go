@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 
@@ -24,13 +25,21 @@ type scripted struct {
 	stubborn bool                         // it ignores all but SIGKILL
 	recorded []*profile.Profile
 	log      string
+	listens  []int // ports, which
+	refusals int   // so many connections are refused first
+	early    bool  // it was signalled when the next would have been
 
 	done   chan struct{}
 	closed bool
 }
 
-func (c *scripted) Dial(context.Context, int) (net.Conn, error) {
-	return nil, errors.New("no network in a script")
+func (c *scripted) Dial(_ context.Context, port int) (net.Conn, error) {
+	if c.refusals--; !slices.Contains(c.listens, port) || c.refusals >= 0 {
+		return nil, errors.New("connection refused")
+	}
+	here, there := net.Pipe()
+	there.Close()
+	return here, nil
 }
 
 func (c *scripted) Exec(_ context.Context, argv []string, _ io.Reader) (engine.ExecResult, error) {
@@ -39,7 +48,7 @@ func (c *scripted) Exec(_ context.Context, argv []string, _ io.Reader) (engine.E
 
 func (c *scripted) Host(context.Context, *exec.Cmd) error    { return errors.New("no host in a script") }
 func (c *scripted) Addr() string                             { return "" }
-func (c *scripted) Listening(context.Context) ([]int, error) { return nil, nil }
+func (c *scripted) Listening(context.Context) ([]int, error) { return c.listens, nil }
 func (c *scripted) Logs(context.Context) (io.ReadCloser, error) {
 	return io.NopCloser(strings.NewReader(c.log)), nil
 }
@@ -48,6 +57,7 @@ func (c *scripted) Exit() engine.ExitStatus                               { retu
 func (c *scripted) Recording(context.Context) ([]*profile.Profile, error) { return c.recorded, nil }
 
 func (c *scripted) Signal(_ context.Context, sig int) error {
+	c.early = c.early || c.refusals > 0
 	if c.stubborn && sig != engine.SIGKILL {
 		return nil
 	}

@@ -24,6 +24,10 @@ type launch struct {
 	watch  time.Duration // how long a program that is asked nothing may run
 	grace  time.Duration // how long it may take to end after its stop signal
 	dir    string        // for the way inside; "" has none
+	// until are ports that a start which is asked nothing opens when it is
+	// done with its preparations, for which it has untilFor.
+	until    []int
+	untilFor time.Duration
 }
 
 // outcome is what came of it.
@@ -37,6 +41,8 @@ type outcome struct {
 	killed   bool // it did not end on its stop signal
 	exit     engine.ExitStatus
 	words    string        // its last lines, to be put behind a text
+	lasted   time.Duration // until it was to end
+	listened []int         // ports, then
 	endedIn  time.Duration // after the stop signal
 	grace    time.Duration // that it had then
 	recorded []*profile.Profile
@@ -64,9 +70,16 @@ func (l *launch) run(ctx context.Context) (out *outcome, err error) {
 		}
 	}
 	if len(l.probes) == 0 && out.notReady == nil {
+		if err := l.prepared(ctx, c); err != nil {
+			return nil, err
+		}
 		if _, err := engine.Await(ctx, c, l.watch); err != nil {
 			return nil, err
 		}
+	}
+	out.lasted = time.Since(began)
+	if ports, err := c.Listening(ctx); err == nil {
+		out.listened = ports
 	}
 	if err := l.end(ctx, c, out); err != nil {
 		return nil, err
@@ -76,6 +89,18 @@ func (l *launch) run(ctx context.Context) (out *outcome, err error) {
 		out.recorded, out.noRecord = c.Recording(ctx)
 	}
 	return out, ctx.Err()
+}
+
+// prepared waits for the ports that tell that the program itself is there:
+// what a HEALTHCHECK finds may still be its entrypoint's own (a database that
+// is set up first), to which the stop signal means nothing. That they do not
+// come is no error.
+func (l *launch) prepared(ctx context.Context, c engine.Container) error {
+	if len(l.until) == 0 {
+		return nil
+	}
+	_, _ = probe.WaitReady(ctx, c, probe.ReadyOptions{Ports: l.until, Timeout: l.untilFor})
+	return ctx.Err()
 }
 
 func (l *launch) ask(ctx context.Context, c engine.Container, out *outcome) error {

@@ -240,6 +240,7 @@ func (v *verifier) runSlim(ctx context.Context, w *workload, spec engine.Spec, s
 	v.Tell("running the slim image a second time")
 	if l.probes = repeatable(w.probes); len(w.probes) > 0 {
 		l.watch = shortestWatch
+		l.until, l.untilFor = both(first.listened, v.Profile.Ports), 2*first.lasted+longestWatch
 	}
 	second, err := l.run(ctx)
 	if err != nil {
@@ -248,6 +249,11 @@ func (v *verifier) runSlim(ctx context.Context, w *workload, spec engine.Spec, s
 	v.collect(spec, second)
 	res.Restart = judgeRestart(first, second, spec.StopSignal, compare(l.probes, second))
 	return nil
+}
+
+// both are the ports that are in two lists.
+func both(a, b []int) []int {
+	return slices.DeleteFunc(slices.Clone(a), func(port int) bool { return !slices.Contains(b, port) })
 }
 
 // repeatable are the probes that are asked after the second start too: those

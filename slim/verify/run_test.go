@@ -92,6 +92,35 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// A second start that is asked nothing is not stopped before the program is
+// there: its HEALTHCHECK may pass while the entrypoint prepares. The ports that
+// the first start and the recording had tell it, but not for ever.
+func TestRunAwaitsPreparations(t *testing.T) {
+	host := profile.Probe{Kind: profile.ProbeRun, Argv: []string{"check"}, Answer: profile.Answer{Error: "no host"}}
+	for name, x := range map[string]struct {
+		recorded, first []int
+		early           bool
+	}{
+		"ports of both":          {recorded: []int{80, 5432}, first: []int{5432, 9000}},
+		"another port each time": {recorded: []int{40001}, first: []int{5432}, early: true},
+		"none in the recording":  {first: []int{5432}, early: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			first, second := says("", 0), says("", 0)
+			first.listens, second.listens, second.refusals = x.first, []int{5432}, 3
+			_, o := options(t, host, first, second)
+			o.Profile.Ports = x.recorded
+			r, err := Run(t.Context(), o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !r.Workloads[0].Restart.OK || second.early != x.early {
+				t.Errorf("stopped early: %v, want %v; %+v", second.early, x.early, r.Workloads[0].Restart)
+			}
+		})
+	}
+}
+
 func quits(c *scripted, code int) *scripted {
 	c.exit = engine.ExitStatus{Code: code}
 	return c

@@ -67,26 +67,28 @@ var jreLibraries = []struct {
 }{
 	// java.base, java.management, java.naming, java.prefs, java.rmi and what
 	// of java.security and jdk.* a server may use: 1.0 MB together. They need
-	// no library but the C library's and zlib.
+	// no library but the C library's and zlib. Those of older runtimes, 0.4 MB:
+	// sunec, the elliptic curves of TLS up to Java 15, unpack (to 13), jaas_unix (8).
 	{true, []string{
-		"extnet", "instrument", "j2gss", "j2pkcs11", "jaas", "java", "jimage", "jli", "jsig", "management",
-		"management_agent", "management_ext", "net", "nio", "prefs", "rmi", "sctp", "syslookup", "verify", "zip",
+		"extnet", "instrument", "j2gss", "j2pkcs11", "jaas", "jaas_unix", "java", "jimage", "jli", "jsig", "management",
+		"management_agent", "management_ext", "net", "nio", "prefs", "rmi", "sctp", "sunec", "syslookup", "unpack", "verify", "zip",
 	}},
 	// java.desktop: 1.7 MB, and of the system HarfBuzz, FreeType, libjpeg,
 	// Little CMS and what these need. A picture needs most of it: they come if
 	// one was touched, and, as the first picture may come late, unless at
 	// granularity file, as what other languages bring does (ruleStdlib).
-	{false, []string{"awt", "awt_headless", "fontmanager", "freetype", "javajpeg", "lcms", "mlib_image"}},
+	{false, []string{"awt", "awt_headless", "fontmanager", "freetype", "javajpeg", "jpeg", "lcms", "mlib_image"}},
 	// Left to the recording: attach, dt_socket, jdwp and saproc, which are for
 	// debuggers, jsound, j2pcsc, and jsvml, which is for a module of the
 	// incubator and named when the machine starts.
 }
 
 // jreFiles are what a runtime reads beside its modules, from its home. The
-// classes of Java 8 are in jars.
+// classes of Java 8 are in jars, and it reads currencies from a file of their
+// own, without which no number is formatted (java.util.Currency).
 var jreFiles = []string{
 	"release", "lib/modules", "lib/jvm.cfg", "lib/tzdb.dat", "lib/jspawnhelper", "lib/rt.jar", "lib/jce.jar", "lib/jsse.jar",
-	"lib/charsets.jar", "lib/resources.jar", "lib/management-agent.jar",
+	"lib/charsets.jar", "lib/resources.jar", "lib/management-agent.jar", "lib/jfr.jar", "lib/currency.data",
 }
 
 // addJRE keeps what belongs to a runtime that ran.
@@ -94,7 +96,8 @@ func (s *selection) addJRE(home string, r Reason) {
 	for _, f := range jreFiles {
 		s.addFiles(r, path.Join(home, f))
 	}
-	s.addTrees(r, nil, path.Join(home, "conf"), path.Join(home, "lib/security"), path.Join(home, "lib/ext"), path.Join(home, "lib/jfr"))
+	s.addTrees(r, nil, path.Join(home, "conf"), path.Join(home, "lib/security"), path.Join(home, "lib/ext"), path.Join(home, "lib/jfr"),
+		path.Join(home, "lib/management"), path.Join(home, "lib/cmm")) // of Java 8
 	lib := path.Join(home, "lib")
 	dirs := []string{lib}
 	for _, e := range s.tree.Children(lib) {
@@ -106,7 +109,7 @@ func (s *selection) addJRE(home string, r Reason) {
 		}
 	}
 	for _, dir := range dirs {
-		s.addFiles(r, path.Join(dir, "server/libjvm.so"), path.Join(dir, "jvm.cfg"), path.Join(dir, "server/libjsig.so"))
+		s.addFiles(r, path.Join(dir, "server/libjvm.so"), path.Join(dir, "jvm.cfg"), path.Join(dir, "jspawnhelper"), path.Join(dir, "server/libjsig.so"))
 		s.addJRELibraries(dir, r)
 	}
 }

@@ -94,10 +94,18 @@ $J/lib/jvm.cfg link $E/jvm-amd64.cfg
 -- layer --
 file opt8/jre/lib/rt.jar
 file opt8/jre/lib/jsse.jar
+file opt8/jre/lib/jfr.jar
 file opt8/jre/lib/ext/sunec.jar
+file opt8/jre/lib/cmm/sRGB.pf
+file opt8/jre/lib/currency.data
+file opt8/jre/lib/management/management.properties
 file opt8/jre/lib/net.properties
+file opt8/jre/lib/amd64/jspawnhelper 0755
 file opt8/jre/lib/amd64/jvm.cfg
+file opt8/jre/lib/amd64/libjaas_unix.so
 file opt8/jre/lib/amd64/libnet.so
+file opt8/jre/lib/amd64/libsunec.so
+file opt8/jre/lib/amd64/libunpack.so
 file opt8/jre/lib/amd64/server/libjvm.so
 file usr/lib/modules
 file usr/lib/libnet.so
@@ -105,8 +113,18 @@ file usr/lib/libnet.so
 			opened: "/opt8/jre/lib/amd64/server/libjvm.so /usr/lib/modules",
 			want: strings.ReplaceAll(`
 /opt8/jre/lib/amd64/server/libjvm.so access
+/opt8/jre/lib/amd64/jspawnhelper java P
 /opt8/jre/lib/amd64/jvm.cfg java P
+/opt8/jre/lib/amd64/libjaas_unix.so java P
 /opt8/jre/lib/amd64/libnet.so java P
+/opt8/jre/lib/amd64/libsunec.so java P
+/opt8/jre/lib/amd64/libunpack.so java P
+/opt8/jre/lib/cmm java P
+/opt8/jre/lib/cmm/sRGB.pf java P
+/opt8/jre/lib/currency.data java P
+/opt8/jre/lib/jfr.jar java P
+/opt8/jre/lib/management java P
+/opt8/jre/lib/management/management.properties java P
 /opt8/jre/lib/rt.jar java P
 /opt8/jre/lib/jsse.jar java P
 /opt8/jre/lib/ext java P

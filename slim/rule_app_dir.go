@@ -63,8 +63,8 @@ func (s *selection) isAppFile(p string) bool {
 
 func (s *selection) appRoot(p string) string { return AppRoot(p, s.config.workingDir) }
 
-// AppRoot is the application directory that p is in: the working directory,
-// else one level below the directories that are meant for applications, else
+// AppRoot is the application directory that p is in: the working directory
+// (see [mayBeApp]), else one level below the directories that are meant for applications, else
 // a top-level directory that the FHS does not know. "" when p is in none;
 // state (/var/lib) and the system's directories never are one.
 func AppRoot(p, workingDir string) string {
@@ -91,11 +91,32 @@ var fhs = []string{
 }
 
 // mayBeApp says that a working directory can be taken for an application's:
-// it lies below one of the FHS that is meant for it, or outside the FHS.
+// it lies below one of the FHS that is meant for it, or outside the FHS, or
+// goes by a name of its own where the FHS has others (/usr/local/tomcat).
 func mayBeApp(dir string) bool {
 	if dir == "/" {
 		return false
 	}
 	top := strings.Split(dir, "/")[1]
-	return !slices.Contains(fhs, top) || AppRoot(dir+"/x", "/") != ""
+	return !slices.Contains(fhs, top) || AppRoot(dir+"/x", "/") != "" || hasOwnName(dir)
+}
+
+// systemNames are what hier(7) has in directories in which images also have
+// applications. What is hidden is of people's tools.
+var systemNames = map[string][]string{
+	"/root":      nil,
+	"/usr":       {"bin", "games", "include", "lib", "lib32", "lib64", "libexec", "libx32", "local", "sbin", "share", "src", "tmp"},
+	"/usr/local": {"bin", "etc", "games", "include", "lib", "lib64", "libexec", "man", "sbin", "share", "src"},
+	"/usr/share": nil,
+	"/var":       {"account", "backups", "cache", "crash", "games", "lib", "local", "lock", "log", "mail", "opt", "run", "spool", "tmp", "yp"},
+}
+
+// hasOwnName says that dir is none of hier(7), nor in one of those.
+func hasOwnName(dir string) bool {
+	for parent := path.Dir(dir); parent != "/"; dir, parent = parent, path.Dir(parent) {
+		if names, ok := systemNames[parent]; ok {
+			return !slices.Contains(names, path.Base(dir)) && !strings.HasPrefix(path.Base(dir), ".")
+		}
+	}
+	return false
 }

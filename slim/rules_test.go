@@ -2,6 +2,7 @@ package slim
 
 import (
 	"errors"
+	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -102,6 +103,19 @@ file t
 /usr/lib/os-release distro-id
 `,
 	}})
+}
+
+func TestAppRootOfWorkingDirectory(t *testing.T) {
+	for dir, want := range map[string]string{
+		"/app": "/app", "/usr/app": "/usr/app", "/usr/app/src/": "/usr/app/src", "/usr/local/tomcat": "/usr/local/tomcat", "/var/task": "/var/task", "/root/app": "/root/app",
+		"/usr/src/app": "/usr/src/app", "/var/www/html": "/var/www/html", "/usr/share/kibana": "/usr/share/kibana",
+		"/": "", "/usr": "", "/usr/bin": "", "/usr/lib/app": "", "/usr/share": "", "/usr/lib64/x": "", "/usr/local": "", "/usr/local/bin": "", "/usr/local/etc/x": "",
+		"/root": "", "/root/.cache": "", "/var": "", "/var/lib/app": "", "/var/log": "", "/etc/app": "", "/run/app": "", "/tmp/app": "", "/mnt/app": "", "/dev/shm": "",
+	} {
+		if got := AppRoot(path.Join(dir, "x"), dir); got != want {
+			t.Errorf("WORKDIR %s: %q, want %q", dir, got, want)
+		}
+	}
 }
 
 func TestRuleAppDir(t *testing.T) {
@@ -205,6 +219,24 @@ file opt/tool/more
 			want: `
 /opt/tool/more app-dir /opt/tool/own
 /opt/tool/own access
+`,
+		},
+		{
+			name: "a working directory in the system's, by a name that the FHS does not have",
+			image: `
+-- layer --
+file usr/local/tomcat/lib/catalina.jar
+file usr/local/tomcat/webapps/shop/late.jsp
+file usr/local/share/x
+-- config --
+{"WorkingDir":"/usr/local/tomcat"}
+`,
+			opened: "/usr/local/tomcat/lib/catalina.jar", options: auto,
+			want: `
+/usr/local/tomcat/lib/catalina.jar access
+/usr/local/tomcat/webapps app-dir /usr/local/tomcat/lib/catalina.jar
+/usr/local/tomcat/webapps/shop app-dir /usr/local/tomcat/lib/catalina.jar
+/usr/local/tomcat/webapps/shop/late.jsp app-dir /usr/local/tomcat/lib/catalina.jar
 `,
 		},
 		{

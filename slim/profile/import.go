@@ -39,7 +39,8 @@ func (r *ImportReport) skipMany(reason string, n int) {
 var ErrNothing = errors.New("no accesses found")
 
 // ImportPaths reads one absolute path a line, or NUL-separated ones if the
-// input holds a NUL. Every path counts as opened; order is that of the input.
+// input holds a NUL. Lines end in CR LF if the first does. Every path counts
+// as opened; order is that of the input.
 func ImportPaths(r io.Reader, img Image) (*Profile, *ImportReport, error) {
 	in := newLines(r)
 	br := bufio.NewReader(in)
@@ -48,6 +49,8 @@ func ImportPaths(r io.Reader, img Image) (*Profile, *ImportReport, error) {
 	if bytes.IndexByte(head, 0) >= 0 {
 		sep = 0
 	}
+	first, _, _ := bytes.Cut(head, []byte{sep})
+	terminal := sep == '\n' && bytes.HasSuffix(first, []byte("\r"))
 	report := &ImportReport{Unit: "line", Lossy: []string{"a path list says nothing of users, ports or writes"}}
 	c := newCollector()
 	for {
@@ -57,6 +60,9 @@ func ImportPaths(r io.Reader, img Image) (*Profile, *ImportReport, error) {
 		}
 		if err != nil && !errors.Is(err, errLongLine) {
 			return nil, nil, fmt.Errorf("reading path list: %w", err)
+		}
+		if terminal {
+			line = bytes.TrimSuffix(line, []byte("\r"))
 		}
 		if len(line) == 0 && err == nil {
 			continue

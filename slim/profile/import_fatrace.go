@@ -2,6 +2,7 @@ package profile
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -49,6 +50,7 @@ func importFatrace(r io.Reader, o ImportOptions) (*Profile, *ImportReport, error
 		if errors.Is(err, io.EOF) {
 			break
 		}
+		line = bytes.TrimSuffix(line, []byte("\r")) // of a terminal
 		if len(line) == 0 && err == nil {
 			continue
 		}
@@ -141,8 +143,9 @@ func parseFatrace(line []byte) (fatraceEvent, bool) {
 
 var fatraceDevice = regexp.MustCompile(`^device \d+:\d+ inode \d+$`)
 
-// overlayRoot is where engines put a container's root on the host.
-var overlayRoot = regexp.MustCompile(`^(/var/lib/docker/overlay2/[^/]+/(?:merged|diff)|.*/containers/storage/overlay/[^/]+/(?:merged|diff)|/run/containerd/io\.containerd\.runtime\.v2\.task/[^/]+/[^/]+/rootfs|.*/io\.containerd\.snapshotter\.v1\.[^/]+/snapshots/[^/]+/fs)(?:/|$)`)
+// overlayRoot is where engines put a container's root on the host: docker also
+// in a directory of a user namespace or wherever data-root says.
+var overlayRoot = regexp.MustCompile(`^(.*?/overlay2/[^/]+/(?:merged|diff)|.*/containers/storage/overlay/[^/]+/(?:merged|diff)|/run/(?:k3s/)?containerd/io\.containerd\.runtime\.v2\.task/[^/]+/[^/]+/rootfs|.*/io\.containerd\.snapshotter\.v1\.[^/]+/snapshots/[^/]+/fs)(?:/|$)`)
 
 // access is what the event shows; or the reason why there is none.
 func (e *fatraceEvent) access(roots []string) (Access, string, error) {

@@ -163,9 +163,38 @@ garbage
 			}
 		})
 	}
-	_, _, err := Import(FormatFatrace, strings.NewReader("a(1): O   /var/lib/docker/overlay2/x/merged/etc/a\n"), ImportOptions{})
-	if err == nil || !strings.Contains(err.Error(), `--root DIR:DIR (one is "/var/lib/docker/overlay2/x/merged")`) {
-		t.Errorf("paths of the host: %v", err)
+	for _, root := range []string{
+		"/var/lib/docker/overlay2/x/merged", "/var/lib/docker/165536.165536/overlay2/x/diff", "/data/docker/overlay2/x/diff",
+		"/run/k3s/containerd/io.containerd.runtime.v2.task/k8s.io/x/rootfs", "/run/containerd/io.containerd.runtime.v2.task/moby/x/rootfs",
+	} {
+		_, _, err := Import(FormatFatrace, strings.NewReader("a(1): O   "+root+"/etc/a\n"), ImportOptions{})
+		if err == nil || !strings.Contains(err.Error(), `--root DIR:DIR (one is "`+root+`")`) {
+			t.Errorf("paths of the host: %s: %v", root, err)
+		}
+	}
+}
+
+// What a terminal or an editor of another system has been through ends its
+// lines with a carriage return.
+func TestImportLinesOfTerminals(t *testing.T) {
+	for format, in := range map[Format]string{
+		FormatPaths:   "/bin/app\r\n/etc/a\r\n",
+		FormatStrace:  "1 execve(\"/bin/app\", [\"app\"], 0x0 /* 0 vars */) = 0\r\n1 vfork( <unfinished ...>\r\n2 open(\"/etc/a\", O_RDONLY) = 3\r\n1 <... vfork resumed>) = 7\r\n",
+		FormatFatrace: "app(1): O   /bin/app exe=/bin/app\r\napp(1): RO  /etc/a exe=/bin/app\r\n",
+	} {
+		detected, err := Detect([]byte(in))
+		if err != nil || detected != format {
+			t.Errorf("%s: %s, %v", format, detected, err)
+		}
+		p, _, err := Import(format, strings.NewReader(in), ImportOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, a := range p.Accesses {
+			got = append(got, a.Path)
+		}
+		same(t, got, []string{"/bin/app", "/etc/a"})
 	}
 }
 

@@ -53,7 +53,7 @@ func ImportStrace(r io.Reader, o StraceOptions) (*Profile, *ImportReport, error)
 			continue
 		}
 		if err == nil {
-			err = t.line(string(line))
+			err = t.line(strings.TrimSuffix(string(line), "\r")) // of a terminal
 		}
 		if err != nil {
 			return nil, nil, fmt.Errorf("reading strace line %d: %w", t.report.Lines, err)
@@ -157,6 +157,12 @@ func (t *tracer) step(e event, p *process) error {
 	case e.exited:
 		if t.running {
 			delete(t.processes, e.pid)
+		}
+		return nil
+	case e.replacedBy > 0:
+		if q := t.processes[e.replacedBy]; q != nil && q != p {
+			p.half, p.pending = q.half, q.pending // its exec will end as p's
+			delete(t.processes, e.replacedBy)
 		}
 		return nil
 	case e.unfinished:

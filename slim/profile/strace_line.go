@@ -18,7 +18,12 @@ type event struct {
 	// process's line interrupted.
 	unfinished, resumed bool
 	exited              bool
+	// replacedBy is the thread whose execve took the process over, and goes on
+	// by its number; 0 for none.
+	replacedBy int
 }
+
+const superseded = "+++ superseded by execve in pid "
 
 // parseLine takes a line apart; false for signals, strace's own words, and
 // what is no line of strace's.
@@ -30,6 +35,10 @@ func parseLine(s string) (event, bool) {
 	case strings.HasPrefix(s, "+++ exited") || strings.HasPrefix(s, "+++ killed"):
 		e.exited = true
 		return e, true
+	case strings.HasPrefix(s, superseded):
+		num, _, _ := strings.Cut(s[len(superseded):], " ")
+		e.replacedBy, _ = strconv.Atoi(num)
+		return e, e.replacedBy > 0
 	case strings.HasPrefix(s, "<... "):
 		rest, ok := strings.CutPrefix(s, "<... ")
 		name, tail, found := strings.Cut(rest, " resumed>")

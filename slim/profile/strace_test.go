@@ -97,6 +97,16 @@ func TestImportStraceShapes(t *testing.T) {
 `,
 			[]string{"/bin/app exec", "/c chdir", "/c/s stat", "/c/tool exec", "/r stat !"},
 		},
+		"a program that another thread than the first starts": { // Go's syscall.Exec, by strace 6.1
+			`1 clone(child_stack=0x7, flags=CLONE_VM|CLONE_FS|CLONE_FILES|CLONE_THREAD) = 2
+1 openat(AT_FDCWD, "gone", O_RDONLY <unfinished ...>
+2 execve("/bin/next", ["next"], 0x0 /* 0 vars */ <unfinished ...>
+1 +++ superseded by execve in pid 2 +++
+1 <... execve resumed>) = 0
+1 stat("/late", 0x1) = 0
+`,
+			[]string{"/bin/app exec", "/bin/next exec", "/late stat"},
+		},
 		"a child that speaks before its parent's clone returns": {
 			`2 chdir("/early") = 0
 2 stat("f", 0x1) = 0

@@ -41,13 +41,15 @@ var rulePerl = rule{
 }
 
 // perlLoads are the modules that the interpreter loads from C, by name, for a
-// construct of the language (Perl 5.36: gv.c for %! and %+; op.c for
-// attributes and glob; perlio.c for layers of files; mro_core.c; toke.c for
-// \N{}), and the halves that modules of Perl load when they are first needed.
+// construct of the language (Perl 5.36: gv.c for %!, %+ and methods of file
+// handles; op.c for attributes and glob; perlio.c for layers of files;
+// mro_core.c; toke.c for \N{}), what those load in turn, and the halves that
+// modules of Perl load when they are first needed.
 var perlLoads = []string{
 	"Errno.pm", "Tie/Hash/NamedCapture.pm", "attributes.pm", "File/Glob.pm", "PerlIO/scalar.pm", "PerlIO/encoding.pm",
 	"mro.pm", "_charnames.pm", "utf8.pm", "feature.pm", "Carp.pm", "Exporter/Heavy.pm", "Carp/Heavy.pm", "Config_heavy.pl", "Config_git.pl",
 	"bytes_heavy.pl", "utf8_heavy.pl",
+	"IO/File.pm", "IO/Handle.pm", "IO/Seekable.pm", "IO.pm", "Fcntl.pm", "Symbol.pm", "SelectSaver.pm", "Exporter.pm", "XSLoader.pm",
 }
 
 // addPerlAuto keeps the files of a module in its directory below auto: others

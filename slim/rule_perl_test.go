@@ -44,6 +44,13 @@ file usr/lib/x86_64-linux-gnu/perl-base/Errno.pm
 file usr/lib/x86_64-linux-gnu/perl-base/Config.pm
 file usr/lib/x86_64-linux-gnu/perl-base/Config_heavy.pl
 file usr/lib/x86_64-linux-gnu/perl-base/File/Glob.pm
+file usr/lib/x86_64-linux-gnu/perl-base/IO.pm
+file usr/lib/x86_64-linux-gnu/perl-base/IO/File.pm
+file usr/lib/x86_64-linux-gnu/perl-base/IO/Handle.pm
+file usr/lib/x86_64-linux-gnu/perl-base/IO/Socket.pm
+file usr/lib/x86_64-linux-gnu/perl-base/SelectSaver.pm
+file usr/lib/x86_64-linux-gnu/perl-base/XSLoader.pm
+file usr/lib/x86_64-linux-gnu/perl-base/auto/IO/IO.so
 file usr/lib/x86_64-linux-gnu/perl-base/auto/File/Glob/Glob.so
 symlink usr/share/perl/5.36 -> 5.36.0
 file usr/share/perl/5.36.0/strict.pm
@@ -86,6 +93,12 @@ $B/Errno.pm perl F
 $B/File/Glob.pm perl F
 $B/auto/File/Glob/Glob.so perl $B/File/Glob.pm
 $B/Config_heavy.pl perl F
+$B/IO.pm perl F
+$B/IO/File.pm perl F
+$B/IO/Handle.pm perl F
+$B/SelectSaver.pm perl F
+$B/XSLoader.pm perl F
+$B/auto/IO/IO.so perl $B/IO.pm
 $M/Tie/Hash/NamedCapture.pm perl F
 `
 

@@ -171,6 +171,22 @@ func TestCarry(t *testing.T) {
 			`,
 		},
 		{
+			name: "a name that many files of the package have tells nothing",
+			old: image("", pkg{"python3-foo 1 foo", "file usr/lib/python3/dist-packages/foo/__init__.py\nfile usr/lib/python3/dist-packages/foo/compat/__init__.py\n" +
+				"file usr/lib/python3/dist-packages/foo/extra/__init__.py\nfile usr/share/foo/table\n"}),
+			new: image("", pkg{"python3-foo 2 foo", "file usr/lib/python3/dist-packages/foo/__init__.py\n" +
+				"file usr/lib/python3/dist-packages/foo/extra/__init__.py\nfile usr/share/foo/data/table\n"}),
+			paths: "/usr/lib/python3/dist-packages/foo/__init__.py /usr/lib/python3/dist-packages/foo/compat/__init__.py /usr/share/foo/table",
+			want: `
+				/usr/lib/python3/dist-packages/foo/__init__.py
+				/usr/lib/python3/dist-packages/foo/compat/__init__.py
+				/usr/share/foo/data/table
+				mapped /usr/share/foo/table -> /usr/share/foo/data/table moved
+				gone /usr/lib/python3/dist-packages/foo/compat/__init__.py: its package python3-foo 2 has nothing like it
+				changed python3-foo 1 -> python3-foo 2
+			`,
+		},
+		{
 			name:  "several that it may be",
 			old:   image("", pkg{"p 1 p", "file usr/share/p/data-1.bin\n"}),
 			new:   image("", pkg{"p 2 p", "file usr/share/p/data-2.bin\nfile usr/share/p/data-3.bin\n"}),

@@ -1,6 +1,7 @@
 package carry
 
 import (
+	"cmp"
 	"path"
 	"slices"
 	"strings"
@@ -186,13 +187,23 @@ func (c *carrier) wasThere(dir, name string) bool {
 		for _, a := range c.oldIn[dir] {
 			add(path.Base(a))
 		}
-		i, ok := slices.BinarySearchFunc(c.old.Directories, c.oldReal[dir], func(d profile.Directory, at string) int { return strings.Compare(d.Path, at) })
-		if ok {
-			for _, n := range c.old.Directories[i].Names {
-				add(n)
-			}
+		for _, n := range c.listing(c.oldReal[dir]) {
+			add(n)
 		}
 		c.oldNames[dir] = names
 	}
 	return names[name]
 }
+
+// listing is what the recorded image had in a directory, by its own path; nil
+// when that is not known.
+func (c *carrier) listing(dir string) []string {
+	i, ok := slices.BinarySearchFunc(c.old.Directories, dir, func(d profile.Directory, at string) int { return strings.Compare(d.Path, at) })
+	if !ok {
+		return nil
+	}
+	return c.old.Directories[i].Names
+}
+
+// listed says that the profile knows what the recorded image had in dir.
+func (c *carrier) listed(dir string) bool { return c.listing(cmp.Or(c.oldReal[dir], dir)) != nil }

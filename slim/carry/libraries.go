@@ -63,7 +63,8 @@ func (c *carrier) bySoname(a *profile.Access, p string) []found {
 }
 
 // moved finds the one file of that name that the package, or its successor,
-// has elsewhere.
+// has elsewhere. Of a name that it has several times (__init__.py), one that
+// the recorded image is not known to have lacked may have been there too.
 func (c *carrier) moved(a *profile.Access, p string) []found {
 	old, known := c.owner(a)
 	if !known {
@@ -75,9 +76,16 @@ func (c *carrier) moved(a *profile.Access, p string) []found {
 	}
 	var out []found
 	for _, q := range c.successors(old) {
+		var all []found
 		for _, at := range c.filesNamed(q, names) {
-			if e := c.lookup(at); e != nil && e.Type != layers.Directory && !c.wasThere(path.Dir(at), path.Base(at)) {
-				out = append(out, found{path: at, entry: e, how: howMoved, kin: kin(old, q)})
+			if e := c.lookup(at); e != nil && e.Type != layers.Directory {
+				all = append(all, found{path: at, entry: e, how: howMoved, kin: kin(old, q)})
+			}
+		}
+		for _, f := range all {
+			dir, name := path.Dir(f.path), path.Base(f.path)
+			if !c.wasThere(dir, name) && (len(all) == 1 || c.listed(dir)) {
+				out = append(out, f)
 			}
 		}
 	}

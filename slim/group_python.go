@@ -28,7 +28,7 @@ var groupPython = group{
 	},
 }
 
-var pythonByName = regexp.MustCompile(`/lib(64)?/python3\.[0-9]+/encodings(/|$)`)
+var pythonByName = regexp.MustCompile(`/lib(64)?/python(2\.7|3\.[0-9]+)/encodings(/|$)`)
 
 // codecModule matches the extension modules that encodings imports: those of
 // East Asia, and what idna normalizes with.
@@ -43,7 +43,7 @@ func (s *selection) pythonLibraries() []string {
 	var out []string
 	for _, root := range s.libraryRoots() {
 		for _, e := range s.tree.Children(root) {
-			if strings.HasPrefix(e.Name(), "python3.") && e.Type == layers.Directory {
+			if (strings.HasPrefix(e.Name(), "python3.") || e.Name() == "python2.7") && e.Type == layers.Directory {
 				out = append(out, e.Path)
 			}
 		}

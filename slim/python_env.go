@@ -46,7 +46,7 @@ func siteOf(p string) string {
 	return best
 }
 
-var stdlibPath = regexp.MustCompile(`^(.*?/lib(?:64)?/(?:pypy|python)3\.[0-9]+)/`)
+var stdlibPath = regexp.MustCompile(`^(.*?/lib(?:64)?/(?:pypy|python)(?:2\.7|3\.[0-9]+))/`)
 
 // stdlibOf is the standard library that p is in, by its name alone.
 func stdlibOf(p string) string {
@@ -231,16 +231,19 @@ func (env *pythonEnv) distributionOf(p string) *langpkg.Distribution {
 	return nil
 }
 
-// version is that of a site's Python: "3.11"; "" when it cannot be told.
+// version is that of a site's Python: "3.11"; "" when it cannot be told. A
+// site that does not say it is of a Python 3 (Debian's /usr/lib/python3).
 func (env *pythonEnv) version(site string) string {
 	for _, p := range append([]string{site}, env.stdlibs...) {
-		if _, v, ok := strings.Cut(p, "/python3."); ok {
-			v, _, _ = strings.Cut(v, "/")
-			return "3." + v
+		if m := pythonVersion.FindStringSubmatch(p); m != nil && (p == site || m[1] != "2.7") {
+			return m[1]
 		}
 	}
 	return ""
 }
+
+// pythonVersion finds it in the directory of a library, but PyPy's.
+var pythonVersion = regexp.MustCompile(`/python(2\.7|3\.[0-9]+)(?:/|$)`)
 
 // usedCode are the files whose content the workload used, sorted: Python's
 // import system, and Node's, list and look at much that is near. What the

@@ -32,7 +32,7 @@ var ruleStdlib = rule{name: "stdlib", seed: func(s *selection) {
 // has rules of its own.
 var stdlibs = []*regexp.Regexp{
 	// docs.python.org/3/library/sysconfig.html, "stdlib" and "platstdlib"
-	regexp.MustCompile(`/lib(64)?/(pypy|python)3\.[0-9]+/`),
+	regexp.MustCompile(`/lib(64)?/(pypy|python)(2\.7|3\.[0-9]+)/`),
 	// RbConfig's rubylibdir and rubyarchdir, and the gems that are bundled with
 	// Ruby: they were of its library, and code requires them like it
 	regexp.MustCompile(`/lib(64)?(/[^/]+-linux-[^/]+)?/ruby/(gems/)?[0-9]+\.[0-9.]+/`),

@@ -1,6 +1,9 @@
 package slim
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestRuleStdlib(t *testing.T) {
 	image := `
@@ -79,6 +82,8 @@ func TestInAnyStdlib(t *testing.T) {
 	for p, want := range map[string]bool{
 		"/usr/lib/python3.11/csv.py":                               true,
 		"/usr/lib64/python3.9/lib-dynload/_csv.so":                 true,
+		"/usr/lib/python2.7/csv.py":                                true,
+		"/usr/lib/python2.7/dist-packages/six.py":                  false,
 		"/usr/lib/python3/dist-packages/csv.py":                    false,
 		"/usr/lib/python3.12/site-packages/x.py":                   false,
 		"/usr/lib/ruby/3.1.0/csv.rb":                               true,
@@ -99,4 +104,48 @@ func TestInAnyStdlib(t *testing.T) {
 			t.Errorf("%s: %v", p, got)
 		}
 	}
+}
+
+// Old images have Python 2, some of them beside Python 3.
+func TestPython2(t *testing.T) {
+	runRuleCases(t, []ruleCase{{
+		name: "its library, codecs and requirements", image: `
+-- content status --
+Package: libpython2.7-stdlib
+Status: install ok installed
+Architecture: amd64
+Version: 2.7.18-8
+
+-- layer --
+file var/lib/dpkg/status @status
+file var/lib/dpkg/info/libpython2.7-stdlib.list "/usr/lib/python2.7/os.py\n/usr/lib/python2.7/json/tool.py\n"
+file usr/lib/python2.7/os.py
+file usr/lib/python2.7/os.pyc
+file usr/lib/python2.7/json/tool.py
+file usr/lib/python2.7/encodings/utf_8.py
+file usr/lib/python2.7/encodings/cp437.py
+file usr/lib/python2.7/dist-packages/six.py
+file usr/lib/python2.7/dist-packages/six.egg-info/PKG-INFO "Name: six\nVersion: 1\n"
+file usr/lib/python2.7/dist-packages/six.egg-info/requires.txt "[:python_version < '3.4']\nenum34\n"
+file usr/lib/python2.7/dist-packages/enum34.py
+file usr/lib/python2.7/dist-packages/enum34.egg-info/PKG-INFO "Name: enum34\nVersion: 1\n"
+file usr/lib/python3.9/os.py
+`,
+		opened: "/usr/lib/python2.7/os.py /usr/lib/python2.7/encodings/utf_8.py /usr/lib/python2.7/dist-packages/six.py /usr/lib/python3.9/os.py", options: Options{Granularity: GranularityAuto},
+		want: strings.NewReplacer("$P/", "/usr/lib/python2.7/").Replace(`
+$P/os.py access
+$P/os.pyc python $P/os.py
+$P/json/tool.py stdlib $P/os.py
+$P/encodings/utf_8.py access
+$P/encodings/cp437.py group:python $P/encodings/utf_8.py
+$P/dist-packages/six.py access
+$P/dist-packages/six.egg-info/PKG-INFO pip $P/dist-packages/six.py
+$P/dist-packages/six.egg-info/requires.txt pip $P/dist-packages/six.py
+$P/dist-packages/enum34.py pip $P/dist-packages/six.py
+$P/dist-packages/enum34.egg-info/PKG-INFO pip $P/dist-packages/six.py
+/usr/lib/python3.9/os.py access
+/var/lib/dpkg/status package-database
+/var/lib/dpkg/info/libpython2.7-stdlib.list package-database $P/json/tool.py
+`),
+	}})
 }

@@ -18,11 +18,11 @@ var ruleStdlib = rule{name: "stdlib", seed: func(s *selection) {
 	done := map[string]bool{}
 	for _, p := range s.usedCode() {
 		owner, ok := s.packages.Owner(p)
-		if !ok || done[owner.ID()] || !inAnyStdlib(p) {
+		if !ok || done[owner.ID()] || !s.isStdlib(p) {
 			continue
 		}
 		done[owner.ID()] = true
-		s.addPaths(slices.DeleteFunc(slices.Clone(owner.Paths()), func(p string) bool { return !inAnyStdlib(p) }),
+		s.addPaths(slices.DeleteFunc(slices.Clone(owner.Paths()), func(p string) bool { return !s.isStdlib(p) }),
 			Reason{Rule: "stdlib", From: p, Note: quoted(owner.ID())})
 	}
 }}
@@ -38,6 +38,13 @@ var stdlibs = []*regexp.Regexp{
 	regexp.MustCompile(`/lib(64)?(/[^/]+-linux-[^/]+)?/ruby/(gems/)?[0-9]+\.[0-9.]+/`),
 	// perl -V's privlib and archlib of Debian and Alpine; perl-base is Debian's smallest one
 	regexp.MustCompile(`/(share|lib(/[^/]+-linux-[^/]+)?)/(perl/5\.[0-9.]+|perl5/core_perl|perl-base)/`),
+}
+
+// isStdlib is inAnyStdlib, and tells Fedora's library of Perl (/usr/share/perl5)
+// from what Debian installs in a directory of that name.
+func (s *selection) isStdlib(p string) bool {
+	root := perlRootOf(p)
+	return inAnyStdlib(p) || root != "" && s.isPerlCore(root)
 }
 
 func inAnyStdlib(p string) bool {

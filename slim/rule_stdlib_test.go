@@ -66,6 +66,31 @@ symlink usr/share/perl/5.36 -> 5.36.0
 `,
 		},
 		{
+			name: "Perl's own where Fedora has it, beside what is installed", image: `
+-- content status --
+Package: perl-libs
+Status: install ok installed
+Architecture: amd64
+Version: 1
+
+-- layer --
+file var/lib/dpkg/status @status
+file var/lib/dpkg/info/perl-libs.list "/usr/lib64/perl5/Config.pm\n/usr/share/perl5/strict.pm\n/usr/share/perl5/sort.pm\n"
+file usr/lib64/perl5/Config.pm
+file usr/share/perl5/strict.pm
+file usr/share/perl5/sort.pm
+file usr/share/perl5/vendor_perl/Other.pm
+`,
+			opened: "/usr/share/perl5/strict.pm", options: Options{Granularity: GranularityAuto},
+			want: `
+/usr/share/perl5/strict.pm access
+/usr/share/perl5/sort.pm stdlib /usr/share/perl5/strict.pm
+/usr/lib64/perl5/Config.pm stdlib /usr/share/perl5/strict.pm
+/var/lib/dpkg/status package-database
+/var/lib/dpkg/info/perl-libs.list package-database /usr/lib64/perl5/Config.pm
+`,
+		},
+		{
 			name: "only what was touched at file", image: image,
 			opened: "/usr/lib/python3.11/os.py", options: Options{Granularity: GranularityFile},
 			want: "/usr/lib/python3.11/os.py access\n" + database,

@@ -33,6 +33,17 @@ func TestHostileLanguagePackages(t *testing.T) {
 			file(site+"a-1.dist-info/METADATA", 0o644, []byte(meta.String()))
 			file(site+"a-1.dist-info/RECORD", 0o644, []byte("a.py,,\n"))
 		}, []string{"/" + site + "a.py"}, true},
+		{"30 distributions that each give a million names to import", func(file func(string, int64, []byte), _ func(string, string)) {
+			var names strings.Builder
+			for i := range 1_000_000 {
+				fmt.Fprintf(&names, "%x\n", i)
+			}
+			for i := range 30 {
+				file(fmt.Sprintf("%sa%d.egg-info/PKG-INFO", site, i), 0o644, fmt.Appendf(nil, "Name: a%d\n", i))
+				file(fmt.Sprintf("%sa%d.egg-info/top_level.txt", site, i), 0o644, []byte(names.String()))
+			}
+			file(site+"1.py", 0o644, nil)
+		}, []string{"/" + site + "1.py"}, false},
 		{"many imports of a package with many exports", func(file func(string, int64, []byte), _ func(string, string)) {
 			var exports, js strings.Builder
 			for i := range 5_000 {

@@ -181,12 +181,19 @@ func sitePrefix(site string) string {
 	return site
 }
 
+// maxTopLevel bounds the names that one distribution gives to import: of large
+// ones there are tens.
+const maxTopLevel = 1000
+
 func topLevel(b []byte, name string) []string {
 	var out []string
 	for w := range strings.FieldsSeq(string(b)) {
 		w = strings.ReplaceAll(w, ".", "/") // a namespace: zope/interface
 		if c := path.Clean(w); c == w && !path.IsAbs(w) && w != "." && !strings.HasPrefix(w, "..") {
 			out = append(out, w)
+		}
+		if len(out) == maxTopLevel {
+			break
 		}
 	}
 	if len(out) == 0 && name != "" {

@@ -34,6 +34,7 @@ file usr/lib/python3.11/__pycache__/csv.cpython-311.pyc
 file usr/lib/python3.11/lib-dynload/_csv.so
 file usr/lib/python3.11/config/libpython.a
 file usr/lib/python3.11/unowned.py
+file usr/lib/python3.11/unused.py
 file usr/lib/python3/dist-packages/extra.py
 file usr/share/doc/lib-python/NEWS
 file usr/share/perl/5.36.0/CPAN.pm
@@ -44,9 +45,10 @@ symlink usr/share/perl/5.36 -> 5.36.0
 	runRuleCases(t, []ruleCase{
 		{
 			name: "modules of the package that the workload used, no other's", image: image,
-			opened: "/usr/lib/python3.11/os.py", options: Options{Granularity: GranularityAuto},
+			opened: "/usr/lib/python3.11/os.py /usr/lib/python3.11/unowned.py", options: Options{Granularity: GranularityAuto},
 			want: `
 /usr/lib/python3.11/os.py access
+/usr/lib/python3.11/unowned.py access
 /usr/lib/python3.11/csv.py stdlib /usr/lib/python3.11/os.py
 /usr/lib/python3.11/__pycache__/csv.cpython-311.pyc python /usr/lib/python3.11/csv.py
 /usr/lib/python3.11/lib-dynload/_csv.so stdlib /usr/lib/python3.11/os.py
@@ -88,6 +90,33 @@ file usr/share/perl5/vendor_perl/Other.pm
 /usr/lib64/perl5/Config.pm stdlib /usr/share/perl5/strict.pm
 /var/lib/dpkg/status package-database
 /var/lib/dpkg/info/perl-libs.list package-database /usr/lib64/perl5/Config.pm
+`,
+		},
+		{
+			name: "one that no package owns, in no application directory: without tests and what is installed in it", image: `
+-- layer --
+file usr/local/python3/lib/python3.8/os.py
+file usr/local/python3/lib/python3.8/json/tool.py
+file usr/local/python3/lib/python3.8/json/tests/x.py
+file usr/local/python3/lib/python3.8/test/x.py
+file usr/local/python3/lib/python3.8/config-3.8-x86_64-linux-gnu/libpython3.8.a
+file usr/local/python3/lib/python3.8/site-packages/other.py
+file usr/local/python3/include/x.h
+file root/.rbenv/versions/2.7.8/lib/ruby/2.7.0/set.rb
+file root/.rbenv/versions/2.7.8/lib/ruby/2.7.0/csv.rb
+file root/.rbenv/versions/2.7.8/lib/ruby/gems/2.7.0/gems/other-1/x.rb
+file usr/local/ruby/lib/ruby/gems/2.7.0/gems/used-1/x.rb
+file usr/local/ruby/lib/ruby/gems/2.7.0/gems/other-1/x.rb
+`,
+			opened:  "/usr/local/python3/lib/python3.8/os.py /root/.rbenv/versions/2.7.8/lib/ruby/2.7.0/set.rb /usr/local/ruby/lib/ruby/gems/2.7.0/gems/used-1/x.rb",
+			options: Options{Granularity: GranularityAuto},
+			want: `
+/usr/local/python3/lib/python3.8/os.py access
+/usr/local/python3/lib/python3.8/json stdlib /usr/local/python3/lib/python3.8/os.py
+/usr/local/python3/lib/python3.8/json/tool.py stdlib /usr/local/python3/lib/python3.8/os.py
+/root/.rbenv/versions/2.7.8/lib/ruby/2.7.0/set.rb access
+/root/.rbenv/versions/2.7.8/lib/ruby/2.7.0/csv.rb stdlib /root/.rbenv/versions/2.7.8/lib/ruby/2.7.0/set.rb
+/usr/local/ruby/lib/ruby/gems/2.7.0/gems/used-1/x.rb access
 `,
 		},
 		{

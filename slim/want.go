@@ -79,7 +79,7 @@ func (w *wanted) note(p string) {
 	if w.options.Granularity == GranularityFile {
 		return
 	}
-	for _, dir := range []string{AppRoot(p, w.config.workingDir), langpkg.NodeRoot(p), pythonTop(p), gemTop(p)} {
+	for _, dir := range []string{AppRoot(p, w.config.workingDir), langpkg.NodeRoot(p), pythonTop(p), gemTop(p), ownLibrary(p)} {
 		if dir != "" {
 			w.apps[dir] = true
 		}
@@ -126,7 +126,7 @@ func (w *wanted) want(p string, h *layers.Header) bool {
 	case name == "copyright" && strings.HasPrefix(p, "/usr/share/doc/"):
 		return true
 	}
-	if w.apps[AppRoot(p, w.config.workingDir)] || w.apps[langpkg.NodeRoot(p)] || w.apps[pythonTop(p)] || w.apps[gemTop(p)] {
+	if w.apps[AppRoot(p, w.config.workingDir)] || w.apps[langpkg.NodeRoot(p)] || w.apps[pythonTop(p)] || w.apps[gemTop(p)] || w.apps[ownLibrary(p)] {
 		return true
 	}
 	return slices.ContainsFunc(w.groups, func(g group) bool { return g.triggered(p) })

@@ -77,7 +77,7 @@ func (b *bed) worksInPodman(ctx context.Context, a *app, r *slimmed) (err error)
 			return err
 		}
 	}
-	if err := c.waitReady(ctx, 30*time.Second); err != nil {
+	if err := c.waitReady(ctx, 2*time.Minute); err != nil {
 		return err
 	}
 	if a.ready != nil {

@@ -36,7 +36,7 @@ func checkRemote(ctx context.Context, name string) error {
 	}
 	// What it is asked until it is ready is part of what it is asked.
 	if a.ready != nil {
-		err := poll(ctx, 30*time.Second, name+" to be ready", func(ctx context.Context) error { return a.ready(ctx, c) })
+		err := poll(ctx, 2*time.Minute, name+" to be ready", func(ctx context.Context) error { return a.ready(ctx, c) })
 		if err != nil {
 			return err
 		}

@@ -200,7 +200,7 @@ func (c *container) checkHealth(ctx context.Context, img v1.Image) error {
 	if err != nil || config.Config.Healthcheck == nil {
 		return err
 	}
-	return poll(ctx, 30*time.Second, "docker to call it healthy", func(ctx context.Context) error {
+	return poll(ctx, 2*time.Minute, "docker to call it healthy", func(ctx context.Context) error {
 		out, err := c.engine(ctx, "inspect", "--format", "{{json .State.Health}}", c.name)
 		if err == nil && !strings.Contains(out, `"Status":"healthy"`) {
 			err = errors.New(strings.TrimSpace(out))
@@ -219,7 +219,7 @@ func (b *bed) works(ctx context.Context, a *app, r *slimmed) error {
 	if err != nil {
 		return err
 	}
-	if err := c.waitReady(ctx, 30*time.Second); err != nil {
+	if err := c.waitReady(ctx, 2*time.Minute); err != nil {
 		return err
 	}
 	err = errors.Join(c.check(ctx), c.checkUser(ctx, r.image), c.checkHealth(ctx, r.image))

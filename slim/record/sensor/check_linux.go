@@ -25,7 +25,7 @@ func Check() Support {
 	s.Notify = true
 	t := &trial{listener: make(chan int, 1), result: make(chan unix.Errno, 1)}
 	if err := unix.Pipe2(t.ended[:], unix.O_CLOEXEC); err != nil {
-		s.Why = fmt.Sprintf("making a pipe: %v", err)
+		s.Why = fmt.Sprintf("the check of this kernel could not make a pipe (%v); close files of this process or raise its limit (ulimit -n)", err)
 		return s
 	}
 	defer unix.Close(t.ended[0])
